@@ -1,0 +1,11 @@
+//! The pure core: no I/O, no clock, no database. Everything here is a function of its arguments.
+
+pub mod agent;
+pub mod alert;
+pub mod breaker;
+pub mod delivery;
+pub mod device;
+pub mod hours;
+pub mod presence;
+pub mod retry;
+pub mod zone;

@@ -1,0 +1,1 @@
+//! What can change a status. Each trigger is one pure `decide(facts, now)`.
