@@ -30,7 +30,7 @@ impl Platform {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
-    /// `api.push.apple.com`: apps from the App Store and TestFlight.
+    /// `api.push.apple.com`: apps from the App Store and `TestFlight`.
     #[default]
     Production,
     /// `api.sandbox.push.apple.com`: apps run from Xcode.
