@@ -4,7 +4,7 @@
 //! APNs", "Establishing a token-based connection to APNs". It listens twice, for production and for
 //! the sandbox, with one record and one script. By default every well-formed device token is known
 //! to both. Where Apple documents no reason (a body that is no JSON object with an `aps` dictionary)
-//! it answers `PayloadEmpty`. Each refusal is shown in `tests/stand_ins_apns.rs`.
+//! it answers `PayloadEmpty`. Each refusal is shown in `tests/stand_ins/apns.rs`.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,8 +1,8 @@
 //! A stand-in for Firebase Cloud Messaging's HTTP v1 API and the OAuth token endpoint before it.
 //!
 //! Sources: Google, "REST Resource: projects.messages", "FCM Error Codes", and the published schema
-//! (see [`fcm_schema`](super::fcm_schema)). By default every registration token is known. One port
-//! serves both; the token endpoint has a script of its own. `tests/stand_ins_fcm.rs` shows each check.
+//! (`fcm_schema.rs`). By default every registration token is known. One port
+//! serves both; the token endpoint has a script of its own. `tests/stand_ins/fcm.rs` shows each check.
 
 use std::{
     collections::HashSet,

@@ -2,7 +2,7 @@
 //!
 //! The schema is data (`data/fcm_send_schema.json`, which names its source). As protobuf's JSON
 //! mapping allows, a field may be written in camel case or as in the `.proto` file with underscores.
-//! Violations are worded as Google words them. `tests/stand_ins_fcm.rs` shows them.
+//! Violations are worded as Google words them. `tests/stand_ins/fcm.rs` shows them.
 
 use std::{collections::HashMap, sync::LazyLock};
 

@@ -7,7 +7,7 @@
 //! points the worker at them.
 //!
 //! That they are as strict as the real receivers is checked twice: each rule by our own requests
-//! (`tests/stand_ins*.rs`), and the whole by clients that others wrote (`tests/third_party.rs`).
+//! (`tests/stand_ins/`), and the whole by clients that others wrote (`tests/third_party.rs`).
 
 use std::{io, net::SocketAddr, path::PathBuf};
 

@@ -4,7 +4,7 @@
 //! promises that no single request shows: that a `webhook-id` always comes with the same body, and
 //! that an agent's events come in order. A broken promise of the first kind is answered with 409; all
 //! of them are kept as [`Finding`]s. Like the real one it keeps the highest sequence of each agent and
-//! workspace. `tests/stand_ins_presence.rs` shows each check.
+//! workspace. `tests/stand_ins/presence.rs` shows each check.
 
 use std::{
     collections::HashMap,

@@ -1,6 +1,6 @@
 //! Everything a stand-in received, in order of arrival, and how a test waits for it.
 //!
-//! A waiter is woken by each new entry; nothing polls. `tests/stand_ins.rs` shows it.
+//! A waiter is woken by each new entry; nothing polls. `tests/stand_ins/` shows it.
 
 use std::{
     fmt,

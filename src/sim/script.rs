@@ -5,7 +5,7 @@
 //! strikes, so `next(1, a)` then `next(1, b)` answer two requests with `a` and `b` in this order.
 //! A [`Fault`] given alone happens *instead* of judging the request: nothing was accepted. Wrapped
 //! in [`Behaviour::Accepted`] the request is judged and recorded first, and only the answer is lost
-//! or spoilt: the difference on which "at least once" turns. `tests/stand_ins_faults.rs` shows each.
+//! or spoilt: the difference on which "at least once" turns. `tests/stand_ins/faults.rs` shows each.
 
 use std::{
     fmt,

@@ -145,12 +145,12 @@ async fn stream(mut this: Stream, request: Request<RecvStream>) {
             let before = if judged { id } else { id.saturating_sub(2) };
             let last = highest.max(before);
             let _ = this.orders.send(Order::GoAway { last, reason });
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Fate::Close => {
             promise.end();
             let _ = this.orders.send(Order::Close);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Fate::Dropped => std::future::pending().await,
     }

@@ -4,7 +4,7 @@
 //! framework: a GOAWAY that names the last stream processed, a stream refused, a connection that
 //! ends in the middle. Guarantee: a request that GOAWAY or `REFUSED_STREAM` declares unprocessed was
 //! never judged, so a client that sends it again causes no second copy
-//! (`tests/stand_ins_faults.rs`, `goaway_tells_the_truth`).
+//! (`tests/stand_ins/faults.rs`, `goaway_tells_the_truth`).
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

@@ -37,7 +37,7 @@ const CLIENT_EMAIL: &str = "shiftbell@shiftbell-demo.iam.gserviceaccount.com";
 pub struct WorldOptions {
     /// How many streams each stand-in allows on one HTTP/2 connection.
     pub max_concurrent_streams: u32,
-    /// The database's URL; by default an SQLite file `shiftbell.db` in the world's folder.
+    /// The database's URL; by default the `SQLite` file `shiftbell.db` in the world's folder.
     pub database_url: Option<String>,
 }
 
