@@ -6,6 +6,7 @@ pub mod breaker;
 pub mod delivery;
 pub mod device;
 pub mod hours;
+pub mod pace;
 pub mod plan;
 pub mod presence;
 pub mod retry;

@@ -2,6 +2,7 @@
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     ConnectOptions,
     migrate::Migrator,
@@ -26,10 +27,8 @@ statements! {
 /// How to open a database.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
-    /// `sqlite://path` or `postgres://user@host/db`.
-    pub url: String,
-    /// Postgres' password, where the URL has none.
-    pub password: Option<secrecy::SecretString>,
+    /// `sqlite://path` or `postgres://user@host/db`; it may hold a password.
+    pub url: SecretString,
     /// Bring the schema up to date first; otherwise an old schema is refused.
     pub migrate: bool,
     /// Most connections to Postgres.
@@ -38,8 +37,8 @@ pub struct OpenOptions {
 
 impl OpenOptions {
     /// Opens `url` and brings its schema up to date.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), password: None, migrate: true, connections: 8 }
+    pub fn new(url: impl Into<SecretString>) -> Self {
+        Self { url: url.into(), migrate: true, connections: 8 }
     }
 }
 
@@ -91,7 +90,7 @@ impl Tx {
 
 async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
     let failed = |source| StoreError::Connection { what: "connecting", source };
-    let url = options.url.as_str();
+    let url = options.url.expose_secret();
     if url.starts_with("sqlite:") {
         let connect = sqlite_options(url).map_err(failed)?;
         let write = SqlitePoolOptions::new().max_connections(1).connect_with(connect.clone()).await.map_err(failed)?;
@@ -99,7 +98,7 @@ async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
         let read = SqlitePoolOptions::new().max_connections(2).min_connections(0).connect_lazy_with(connect);
         Ok(Db::Sqlite { write, read })
     } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        let connect = postgres_options(options).map_err(failed)?;
+        let connect = postgres_options(url).map_err(failed)?;
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(Duration::from_secs(10))
@@ -123,13 +122,8 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
         .disable_statement_logging())
 }
 
-fn postgres_options(options: &OpenOptions) -> Result<PgConnectOptions, sqlx::Error> {
-    let mut connect = PgConnectOptions::from_str(&options.url)?
-        .application_name("shiftbell")
-        .disable_statement_logging();
-    if let Some(password) = &options.password {
-        connect = connect.password(secrecy::ExposeSecret::expose_secret(password));
-    }
+fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let connect = PgConnectOptions::from_str(url)?.application_name("shiftbell").disable_statement_logging();
     Ok(connect.options([
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", "30s"),

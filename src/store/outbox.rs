@@ -23,7 +23,7 @@ use crate::domain::{
 };
 
 /// Holders a delivery may take down before it is given up.
-pub const CRASHES_TO_POISON: i64 = 3;
+const CRASHES_TO_POISON: i64 = 3;
 
 statements! {
     LAPSED = "UPDATE attempts SET outcome = 'unknown', reason = 'lease_ran_out', finished_at = $1
