@@ -7,5 +7,7 @@ pub mod delivery;
 pub mod device;
 pub mod hours;
 pub mod presence;
+pub mod preview;
 pub mod retry;
+pub mod roster;
 pub mod zone;
