@@ -9,5 +9,7 @@ pub mod hours;
 pub mod pace;
 pub mod plan;
 pub mod presence;
+pub mod preview;
 pub mod retry;
+pub mod roster;
 pub mod zone;
