@@ -204,7 +204,10 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, house: House) {
     let Ok(stream) = tls.accept(stream).await else {
         return;
     };
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+    // A client that does not negotiate (RFC 7301) is taken at its host's word: Apple's speaks nothing
+    // but HTTP/2, and some clients rely on that.
+    let h2_only = tls.config().alpn_protocols == [b"h2"];
+    if h2_only || stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         serve_h2::serve(stream, house).await;
     } else {
         serve_h1::serve(stream, house).await;

@@ -196,10 +196,10 @@ async fn the_schema_is_held_to() {
             json!("twice"),
             "message.android.collapseKey",
         ),
-        ("/message/data/count", json!(3), "message.data[2].value"),
+        ("/message/data/count", json!(3), "message.data[1].value"),
         (
             "/message/android/priority",
-            json!("high"),
+            json!("urgent"),
             "message.android.priority",
         ),
         ("/message/android/ttl", json!("15m"), "message.android.ttl"),
@@ -242,6 +242,7 @@ async fn the_schema_is_held_to() {
     for (pointer, value) in [
         ("/message/android/ttl", json!("3.5s")),
         ("/message/android/ttl", json!("0s")),
+        ("/message/android/priority", json!("high")),
         ("/message/android/direct_boot_ok", json!(true)),
         ("/message/android/notification/channelId", json!("hours")),
     ] {
