@@ -1,8 +1,13 @@
 //! The stand-ins as clients see them that others wrote: what such a client sends is accepted, and
 //! what the stand-ins answer it understands. That keeps the stand-ins honest in both directions.
 //!
-//! The clients come from npm and PyPI (`tests/third_party/install`), so these tests run only where
+//! The clients come from npm and `PyPI` (`tests/third_party/install`), so these tests run only where
 //! `SHIFTBELL_THIRD_PARTY` is set; there, a client that is missing is a failure.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "where a helper of a test panics, the test has failed"
+)]
 
 use std::{
     env,
@@ -21,7 +26,7 @@ use shiftbell::{
 use tokio::process::Command;
 
 /// Ends a client that would hang.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 const KNOWN: &str = "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0";
 const GONE: &str = "11fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f1";

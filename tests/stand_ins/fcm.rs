@@ -71,7 +71,7 @@ async fn a_good_message_is_accepted_and_recorded() {
     assert_eq!(record.len(), 1);
     assert_eq!(record[0].token, DeviceToken::new(PHONE));
     assert_eq!(record[0].collapse_id.as_deref(), Some("a-1/start"));
-    assert_eq!(record[0].expires, Some(noon() + Duration::from_secs(900)));
+    assert_eq!(record[0].expires, Some(noon() + Duration::from_mins(15)));
     assert_eq!(record[0].json()["message"]["data"]["agent"], "a-1");
     assert_eq!(stage.world.fcm.grants().accepted_count(), 1);
 }

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use shiftbell::{
     domain::presence::{Mode, Status},
-    sim::{Subject, presence::Finding},
+    sim::{Finding, Subject},
 };
 
 use crate::client::{Connection, Stage, noon};
