@@ -25,8 +25,7 @@ use super::{
     apns_token::{ProviderKey, ProviderTokens},
     record::{ReceivedPush, Record, Verdict},
     script::Script,
-    server::{Listen, Receiver, Reply, Server, Traffic},
-    tls::Authority,
+    server::{Listen, Network, Receiver, Reply, Server, Traffic},
 };
 use crate::{
     clock::Clock,
@@ -58,9 +57,8 @@ impl Apns {
     /// Starts both hosts on free ports.
     pub async fn start(
         account: ApnsAccount,
-        authority: &Authority,
+        network: &Network,
         clock: Clock,
-        max_concurrent_streams: u32,
     ) -> Result<Self, SimError> {
         let key = ProviderKey {
             key_id: account.key_id,
@@ -75,11 +73,7 @@ impl Apns {
             tokens: ProviderTokens::new(key),
             phones: Mutex::default(),
         });
-        let listen = || Listen {
-            port: 0,
-            tls: Some(authority.server_config(&[b"h2"])),
-            max_concurrent_streams,
-        };
+        let listen = || Listen::on(network, &[b"h2"]);
         let door = |environment| {
             let inner = Arc::clone(&inner);
             Arc::new(Door { inner, environment })

@@ -23,8 +23,7 @@ use super::{
     fcm_oauth::{Access, OAuth, ReceivedGrant},
     record::{ReceivedPush, Record, Verdict},
     script::Script,
-    server::{Listen, Receiver, Reply, Server, Traffic},
-    tls::Authority,
+    server::{Listen, Network, Receiver, Reply, Server, Traffic},
 };
 use crate::{
     clock::Clock,
@@ -53,9 +52,8 @@ impl Fcm {
     /// Starts it on a free port.
     pub async fn start(
         account: FcmAccount,
-        authority: &Authority,
+        network: &Network,
         clock: Clock,
-        max_concurrent_streams: u32,
     ) -> Result<Self, SimError> {
         let inner = Arc::new(Inner {
             send_path: format!("/v1/projects/{}/messages:send", account.project_id),
@@ -67,11 +65,7 @@ impl Fcm {
             oauth: OAuth::new(account.client_email, account.public_key),
             phones: Mutex::default(),
         });
-        let listen = Listen {
-            port: 0,
-            tls: Some(authority.server_config(&[b"h2", b"http/1.1"])),
-            max_concurrent_streams,
-        };
+        let listen = Listen::on(network, &[b"h2", b"http/1.1"]);
         let server = Server::start(listen, Arc::new(Door(Arc::clone(&inner)))).await?;
         let fcm = Self { inner, server };
         fcm.accept_audience(fcm.token_uri());

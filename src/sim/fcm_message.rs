@@ -140,7 +140,11 @@ pub(super) fn check(body: &[u8]) -> Result<Message, Refusal> {
 
 fn check_target(message: &Value) -> Result<(), Refusal> {
     let targets = ["token", "fid", "topic", "condition"];
-    let given = |name: &&str| message.get(*name).is_some_and(|target| target != "");
+    let given = |name: &&str| {
+        message[*name]
+            .as_str()
+            .is_some_and(|target| !target.is_empty())
+    };
     match targets.iter().filter(|name| given(name)).count() {
         1 => Ok(()),
         0 => Err(Refusal::bad_field(

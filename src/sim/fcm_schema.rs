@@ -2,6 +2,8 @@
 //!
 //! The schema is data (`data/fcm_send_schema.json`, which names its source). As protobuf's JSON
 //! mapping allows, a field may be written in camel case or as in the `.proto` file with underscores.
+//! Google reads the words of an enum in any case, and its own library for Python sends them in lower
+//! case, so that is allowed too.
 //! Violations are worded as Google words them. `tests/stand_ins/fcm.rs` shows them.
 
 use std::{collections::HashMap, sync::LazyLock};
@@ -91,7 +93,7 @@ fn check(value: &Value, kind: &Kind, path: &str, found: &mut Vec<Violation>) {
         Kind::Enum(words) => {
             if !value
                 .as_str()
-                .is_some_and(|word| words.iter().any(|known| known == word))
+                .is_some_and(|word| words.iter().any(|known| known.eq_ignore_ascii_case(word)))
             {
                 found.push(invalid(path, "enum", value));
             }

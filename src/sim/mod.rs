@@ -22,6 +22,7 @@ mod fcm_schema;
 mod jwt;
 pub mod presence;
 mod presence_body;
+mod presence_memory;
 pub mod record;
 pub mod script;
 mod serve_h1;
@@ -32,6 +33,7 @@ mod world;
 
 pub use fcm_oauth::ReceivedGrant;
 pub use presence_body::{PostedEvent, Subject};
+pub use presence_memory::Finding;
 pub use world::{World, WorldOptions};
 
 /// Why a stand-in could not be started.

@@ -6,10 +6,7 @@
 //! of them are kept as [`Finding`]s. Like the real one it keeps the highest sequence of each agent and
 //! workspace. `tests/stand_ins/presence.rs` shows each check.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -17,15 +14,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header::CONTENT_
 use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::{
     SimError,
     presence_body::{self, PostedEvent, Subject},
+    presence_memory::{Finding, Memory},
     record::{Received, Record, Verdict},
     script::Script,
-    server::{Listen, Receiver, Reply, Server, Traffic},
-    tls::Authority,
+    server::{Listen, Network, Receiver, Reply, Server, Traffic},
 };
 use crate::{
     clock::Clock,
@@ -55,39 +51,6 @@ impl Received for ReceivedBatch {
     }
 }
 
-/// A promise that was broken over several requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// A lower sequence came after a higher one of the same agent or workspace.
-    OutOfOrder {
-        /// Whose events.
-        subject: Subject,
-        /// The highest sequence seen before.
-        after: i64,
-        /// The sequence that came late.
-        came: i64,
-    },
-    /// One `webhook-id` came with two bodies.
-    BodyChanged {
-        /// The id.
-        webhook_id: String,
-    },
-    /// One body came under two `webhook-id`s.
-    IdChanged {
-        /// The first id.
-        first: String,
-        /// The second.
-        second: String,
-    },
-    /// One sequence of an agent or workspace came with two event ids or two contents.
-    EventChanged {
-        /// Whose event.
-        subject: Subject,
-        /// Its sequence.
-        sequence: i64,
-    },
-}
-
 /// The stand-in. Dropping it closes its port.
 #[derive(Debug)]
 pub struct Presence {
@@ -97,12 +60,7 @@ pub struct Presence {
 
 impl Presence {
     /// Starts it on a free port. `secret` is the shared secret: "whsec_" and base64.
-    pub async fn start(
-        secret: &str,
-        authority: &Authority,
-        clock: Clock,
-        max_concurrent_streams: u32,
-    ) -> Result<Self, SimError> {
+    pub async fn start(secret: &str, network: &Network, clock: Clock) -> Result<Self, SimError> {
         let key = secret
             .strip_prefix("whsec_")
             .and_then(|key| STANDARD.decode(key).ok())
@@ -114,11 +72,7 @@ impl Presence {
             record: Record::default(),
             memory: Mutex::default(),
         });
-        let listen = Listen {
-            port: 0,
-            tls: Some(authority.server_config(&[b"h2", b"http/1.1"])),
-            max_concurrent_streams,
-        };
+        let listen = Listen::on(network, &[b"h2", b"http/1.1"]);
         let door = Arc::new(Door(Arc::clone(&inner)));
         let server = Server::start(listen, door).await?;
         Ok(Self { inner, server })
@@ -183,17 +137,6 @@ struct Inner {
     script: Script,
     record: Record<ReceivedBatch>,
     memory: Mutex<Memory>,
-}
-
-/// What is remembered from one request to the next.
-#[derive(Debug, Default)]
-struct Memory {
-    bodies: HashMap<String, [u8; 32]>,
-    ids: HashMap<[u8; 32], String>,
-    highest_seen: HashMap<Subject, i64>,
-    seen: HashMap<(Subject, i64), PostedEvent>,
-    newest: HashMap<Subject, PostedEvent>,
-    findings: Vec<Finding>,
 }
 
 struct Refused(StatusCode, &'static str, String);
@@ -293,56 +236,6 @@ impl Inner {
             body: request.into_body(),
             verdict,
         });
-    }
-}
-
-impl Memory {
-    fn note_body(&mut self, id: &str, body: &[u8]) -> Result<(), &'static str> {
-        let digest: [u8; 32] = Sha256::digest(body).into();
-        let known = *self.bodies.entry(id.to_owned()).or_insert(digest);
-        if known != digest {
-            let webhook_id = id.to_owned();
-            self.findings.push(Finding::BodyChanged { webhook_id });
-            return Err("this webhook-id came with another body before");
-        }
-        let first = self.ids.entry(digest).or_insert_with(|| id.to_owned());
-        if first != id {
-            let (first, second) = (first.clone(), id.to_owned());
-            self.findings.push(Finding::IdChanged { first, second });
-        }
-        Ok(())
-    }
-
-    /// Looks at the order and the constancy of events, whether or not they will be accepted.
-    fn note_events(&mut self, events: &[PostedEvent]) {
-        for event in events {
-            let subject = event.subject();
-            let sequence = event.sequence;
-            let highest = self.highest_seen.entry(subject.clone()).or_insert(sequence);
-            if *highest > sequence {
-                self.findings.push(Finding::OutOfOrder {
-                    subject: subject.clone(),
-                    after: *highest,
-                    came: sequence,
-                });
-            }
-            *highest = sequence.max(*highest);
-            let key = (subject.clone(), sequence);
-            if self.seen.entry(key).or_insert_with(|| event.clone()) != event {
-                self.findings
-                    .push(Finding::EventChanged { subject, sequence });
-            }
-        }
-    }
-
-    fn accept(&mut self, event: &PostedEvent) {
-        let newest = self
-            .newest
-            .entry(event.subject())
-            .or_insert_with(|| event.clone());
-        if event.sequence > newest.sequence {
-            *newest = event.clone();
-        }
     }
 }
 

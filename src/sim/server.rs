@@ -12,6 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -28,6 +29,7 @@ use super::{
     body::AnswerBody,
     script::{Behaviour, Fault, Reason, Script},
     serve_h1, serve_h2,
+    tls::Authority,
 };
 
 /// The largest request body that is read; what is longer is cut off there.
@@ -59,14 +61,31 @@ pub struct Reply {
     pub body: Bytes,
 }
 
-/// How a server listens.
+/// How a server listens: on a free port of 127.0.0.1.
 #[derive(Debug, Clone)]
 pub struct Listen {
-    /// TCP port on 127.0.0.1; 0 takes a free one.
-    pub port: u16,
     /// TLS settings; `None` for plain connections.
     pub tls: Option<Arc<ServerConfig>>,
     /// How many streams a client may have open on one HTTP/2 connection (announced in SETTINGS).
+    pub max_concurrent_streams: u32,
+}
+
+impl Listen {
+    /// As `network` says, offering these protocols (ALPN), the preferred one first.
+    pub(super) fn on(network: &Network, protocols: &[&[u8]]) -> Self {
+        let authority = network.authority.as_ref();
+        Self {
+            tls: authority.map(|authority| authority.server_config(protocols)),
+            max_concurrent_streams: network.max_concurrent_streams,
+        }
+    }
+}
+
+/// What all stand-ins of one world have in common.
+pub struct Network {
+    /// Who vouches for their certificates; `None` for plain connections.
+    pub authority: Option<Authority>,
+    /// How many streams a client may have open on one HTTP/2 connection.
     pub max_concurrent_streams: u32,
 }
 
@@ -117,7 +136,7 @@ pub struct Server {
 impl Server {
     /// Starts to listen. Must be called on a tokio runtime.
     pub async fn start(listen: Listen, receiver: Arc<dyn Receiver>) -> Result<Self, SimError> {
-        let socket = SocketAddr::from((Ipv4Addr::LOCALHOST, listen.port));
+        let socket = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = TcpListener::bind(socket)
             .await
             .map_err(|source| SimError::Listen { socket, source })?;
@@ -204,7 +223,10 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, house: House) {
     let Ok(stream) = tls.accept(stream).await else {
         return;
     };
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+    // A client that does not negotiate (RFC 7301) is taken at its host's word: Apple's speaks nothing
+    // but HTTP/2, and some clients rely on that.
+    let h2_only = tls.config().alpn_protocols == [b"h2"];
+    if h2_only || stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         serve_h2::serve(stream, house).await;
     } else {
         serve_h1::serve(stream, house).await;
@@ -221,7 +243,8 @@ async fn speaks_h2(stream: &TcpStream) -> bool {
                 if seen == PREFACE.len() {
                     return true;
                 }
-                tokio::task::yield_now().await;
+                // The rest is on its way; `peek` would answer at once with the same bytes.
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
             _ => return false,
         }

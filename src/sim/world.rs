@@ -18,6 +18,7 @@ use super::{
     apns::{Apns, ApnsAccount},
     fcm::{Fcm, FcmAccount},
     presence::Presence,
+    server::Network,
     tls::Authority,
 };
 use crate::clock::Clock;
@@ -37,6 +38,8 @@ const CLIENT_EMAIL: &str = "shiftbell@shiftbell-demo.iam.gserviceaccount.com";
 pub struct WorldOptions {
     /// How many streams each stand-in allows on one HTTP/2 connection.
     pub max_concurrent_streams: u32,
+    /// Whether they speak TLS; plain connections are for clients that allow them on loopback.
+    pub tls: bool,
     /// The database's URL; by default the `SQLite` file `shiftbell.db` in the world's folder.
     pub database_url: Option<String>,
 }
@@ -45,6 +48,7 @@ impl Default for WorldOptions {
     fn default() -> Self {
         Self {
             max_concurrent_streams: 1000,
+            tls: true,
             database_url: None,
         }
     }
@@ -78,9 +82,12 @@ impl World {
     ) -> Result<Self, SimError> {
         let folder = absolute(folder)?;
         let authority = Authority::generate()?;
-        let streams = options.max_concurrent_streams;
         let ca_path = folder.join("ca.pem");
         write(&ca_path, authority.ca_pem())?;
+        let network = Network {
+            authority: options.tls.then_some(authority),
+            max_concurrent_streams: options.max_concurrent_streams,
+        };
 
         let apns_key = KeyPair::generate()?;
         let account = ApnsAccount {
@@ -89,7 +96,7 @@ impl World {
             topic: TOPIC.to_owned(),
             public_key: apns_key.der_bytes().to_vec(),
         };
-        let apns = Apns::start(account, &authority, clock.clone(), streams).await?;
+        let apns = Apns::start(account, &network, clock.clone()).await?;
         let key_file = format!("AuthKey_{KEY_ID}.p8");
         write(&folder.join(&key_file), &apns_key.serialize_pem())?;
 
@@ -98,12 +105,12 @@ impl World {
             client_email: CLIENT_EMAIL.to_owned(),
             public_key: demo_public_key(),
         };
-        let fcm = Fcm::start(account, &authority, clock.clone(), streams).await?;
+        let fcm = Fcm::start(account, &network, clock.clone()).await?;
         let service_account = service_account(&fcm.token_uri());
         write(&folder.join("service-account.json"), &service_account)?;
 
         let secret = format!("whsec_{}", STANDARD.encode(rand::random::<[u8; 32]>()));
-        let presence = Presence::start(&secret, &authority, clock, streams).await?;
+        let presence = Presence::start(&secret, &network, clock).await?;
         write(&folder.join("presence.secret"), &format!("{secret}\n"))?;
 
         let config_path = folder.join("shiftbell.toml");

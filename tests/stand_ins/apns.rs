@@ -10,7 +10,7 @@ use shiftbell::{
     sim::record::Verdict,
 };
 
-use crate::client::{Connection, PHONE, Stage, noon};
+use crate::client::{Connection, PHONE, Stage, noon, push};
 
 /// A stage, a connection to the production host and a good token.
 async fn ready() -> (Stage, Connection, String) {
@@ -22,10 +22,10 @@ async fn ready() -> (Stage, Connection, String) {
 
 /// Sends a good push after `spoil` and answers with status and reason.
 async fn outcome(
-    (stage, connection, token): &(Stage, Connection, String),
+    (_, connection, token): &(Stage, Connection, String),
     spoil: impl FnOnce(&mut Request<Bytes>),
 ) -> (u16, String) {
-    let mut request = stage.push(token);
+    let mut request = push(token);
     spoil(&mut request);
     connection.send(request).await.unwrap().reason()
 }
@@ -37,7 +37,7 @@ fn refused(status: u16, reason: &str) -> (u16, String) {
 #[tokio::test]
 async fn a_good_push_is_accepted_and_recorded() {
     let (stage, connection, token) = ready().await;
-    let answer = connection.send(stage.push(&token)).await.unwrap();
+    let answer = connection.send(push(&token)).await.unwrap();
     assert_eq!(answer.status, 200);
     assert_eq!(
         answer.headers["apns-id"],
@@ -65,8 +65,8 @@ async fn a_good_push_is_accepted_and_recorded() {
 
 #[tokio::test]
 async fn a_push_without_an_id_gets_one() {
-    let (stage, connection, token) = ready().await;
-    let mut request = stage.push(&token);
+    let (_stage, connection, token) = ready().await;
+    let mut request = push(&token);
     request.headers_mut().remove("apns-id");
     let answer = connection.send(request).await.unwrap();
     assert_eq!(answer.status, 200);
@@ -225,58 +225,40 @@ async fn provider_tokens_are_checked() {
         (padded, "InvalidProviderToken"),
         ("a.b".to_owned(), "InvalidProviderToken"),
     ] {
-        let answer = connection.send(stage.push(&token)).await.unwrap();
+        let answer = connection.send(push(&token)).await.unwrap();
         assert_eq!(answer.reason(), refused(403, reason));
     }
     let oldest = stage.provider_token("DEMO123456", "DEMOTEAM01", now - 3600);
-    assert_eq!(
-        connection.send(stage.push(&oldest)).await.unwrap().status,
-        200
-    );
+    assert_eq!(connection.send(push(&oldest)).await.unwrap().status, 200);
     assert_eq!(stage.world.apns.provider_tokens_seen(), 1);
 }
 
 #[tokio::test]
 async fn a_token_that_was_good_expires_with_the_clock() {
     let (stage, connection, token) = ready().await;
-    assert_eq!(
-        connection.send(stage.push(&token)).await.unwrap().status,
-        200
-    );
+    assert_eq!(connection.send(push(&token)).await.unwrap().status, 200);
     stage.clock.advance(Duration::from_secs(3601));
-    let answer = connection.send(stage.push(&token)).await.unwrap();
+    let answer = connection.send(push(&token)).await.unwrap();
     assert_eq!(answer.reason(), refused(403, "ExpiredProviderToken"));
 }
 
 #[tokio::test]
 async fn a_second_new_token_within_twenty_minutes_is_refused() {
     let (stage, connection, first) = ready().await;
-    assert_eq!(
-        connection.send(stage.push(&first)).await.unwrap().status,
-        200
-    );
+    assert_eq!(connection.send(push(&first)).await.unwrap().status, 200);
     stage.clock.advance(Duration::from_secs(20 * 60 - 1));
     let second = stage.good_token();
-    let answer = connection.send(stage.push(&second)).await.unwrap();
+    let answer = connection.send(push(&second)).await.unwrap();
     assert_eq!(answer.reason(), refused(429, "TooManyProviderTokenUpdates"));
     // The old one still serves, and a second later the new one may come.
-    assert_eq!(
-        connection.send(stage.push(&first)).await.unwrap().status,
-        200
-    );
+    assert_eq!(connection.send(push(&first)).await.unwrap().status, 200);
     stage.clock.advance(Duration::from_secs(1));
-    assert_eq!(
-        connection.send(stage.push(&second)).await.unwrap().status,
-        200
-    );
+    assert_eq!(connection.send(push(&second)).await.unwrap().status, 200);
 
     stage.world.apns.limit_token_updates(false);
     stage.clock.advance(Duration::from_secs(1));
     let third = stage.good_token();
-    assert_eq!(
-        connection.send(stage.push(&third)).await.unwrap().status,
-        200
-    );
+    assert_eq!(connection.send(push(&third)).await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -295,7 +277,7 @@ async fn phones_may_be_gone_unknown_or_of_another_app() {
         refused(400, "BadDeviceToken")
     );
     stage.world.apns.unregister(&phone, noon());
-    let answer = connection.send(stage.push(token)).await.unwrap();
+    let answer = connection.send(push(token)).await.unwrap();
     assert_eq!(answer.reason(), refused(410, "Unregistered"));
     assert_eq!(answer.json()["timestamp"], noon().as_millisecond());
     assert_eq!(stage.world.apns.record().accepted_count(), 0);
@@ -306,10 +288,10 @@ async fn each_host_knows_its_own_environment() {
     let ready = ready().await;
     let (stage, _, token) = &ready;
     let sandbox = stage.connect(&stage.world.apns.sandbox_endpoint()).await;
-    assert_eq!(sandbox.send(stage.push(token)).await.unwrap().status, 200);
+    assert_eq!(sandbox.send(push(token)).await.unwrap().status, 200);
     let phone = DeviceToken::new(PHONE);
     stage.world.apns.belongs_to(&phone, Environment::Sandbox);
-    assert_eq!(sandbox.send(stage.push(token)).await.unwrap().status, 200);
+    assert_eq!(sandbox.send(push(token)).await.unwrap().status, 200);
     assert_eq!(
         outcome(&ready, |_| {}).await,
         refused(400, "BadDeviceToken")

@@ -68,9 +68,9 @@ impl Stage {
     }
 
     /// A provider token with these claims, signed with the world's key.
-    pub(crate) fn provider_token(&self, kid: &str, issuer: &str, issued: i64) -> String {
+    pub(crate) fn provider_token(&self, kid: &str, team: &str, issued: i64) -> String {
         let header = json!({"alg": "ES256", "kid": kid});
-        let signed = unsigned(&header, &json!({"iss": issuer, "iat": issued}));
+        let signed = unsigned(&header, &json!({"iss": team, "iat": issued}));
         let pem = self.file("AuthKey_DEMO123456.p8");
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).unwrap();
         let random = SystemRandom::new();
@@ -87,20 +87,6 @@ impl Stage {
     /// A provider token that is good now.
     pub(crate) fn good_token(&self) -> String {
         self.provider_token("DEMO123456", "DEMOTEAM01", self.clock.now().as_second())
-    }
-
-    /// A push that breaks no rule.
-    pub(crate) fn push(&self, token: &str) -> Request<Bytes> {
-        Request::post(format!("/3/device/{PHONE}"))
-            .header("authorization", format!("bearer {token}"))
-            .header("apns-topic", "com.example.agent")
-            .header("apns-push-type", "alert")
-            .header("apns-priority", "10")
-            .header("apns-expiration", "1774872900")
-            .header("apns-id", "6f0c1a52-8d3e-4f0a-9b1c-2d3e4f5a6b7c")
-            .header("apns-collapse-id", "a-1/start")
-            .body(r#"{"aps":{"alert":{"title":"t","body":"b"}}}"#.into())
-            .unwrap()
     }
 
     /// The claims of an assertion that breaks no rule.
@@ -161,6 +147,20 @@ impl Stage {
             .body(body.to_owned().into())
             .unwrap()
     }
+}
+
+/// A push that breaks no rule.
+pub(crate) fn push(token: &str) -> Request<Bytes> {
+    Request::post(format!("/3/device/{PHONE}"))
+        .header("authorization", format!("bearer {token}"))
+        .header("apns-topic", "com.example.agent")
+        .header("apns-push-type", "alert")
+        .header("apns-priority", "10")
+        .header("apns-expiration", "1774872900")
+        .header("apns-id", "6f0c1a52-8d3e-4f0a-9b1c-2d3e4f5a6b7c")
+        .header("apns-collapse-id", "a-1/start")
+        .body(r#"{"aps":{"alert":{"title":"t","body":"b"}}}"#.into())
+        .unwrap()
 }
 
 fn unsigned(header: &Value, claims: &Value) -> String {

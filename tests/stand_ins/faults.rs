@@ -15,7 +15,7 @@ use shiftbell::sim::{
     script::{Behaviour, Fault, Gate},
 };
 
-use crate::client::{Connection, LONG, PHONE, Stage};
+use crate::client::{Connection, LONG, PHONE, Stage, push};
 
 async fn ready() -> (Stage, Connection, String) {
     let stage = Stage::set().await;
@@ -32,7 +32,7 @@ async fn answers_may_be_anything() {
     script.next(1, Fault::html(200));
     script.next(1, Fault::status(500));
     script.next(1, Fault::not_utf8(400));
-    let send = || connection.send(stage.push(&token));
+    let send = || connection.send(push(&token));
     let answer = send().await.unwrap();
     assert_eq!((answer.status.as_u16(), &*answer.body), (429, &b"{}"[..]));
     assert_eq!(answer.headers["retry-after"], "30");
@@ -55,7 +55,7 @@ async fn rules_may_be_for_one_phone_and_may_be_ended() {
     let script = stage.world.apns.script();
     let here = script.whenever(PHONE, Fault::status(503));
     let elsewhere = script.whenever("another", Fault::status(500));
-    let send = || connection.send(stage.push(&token));
+    let send = || connection.send(push(&token));
     assert_eq!(send().await.unwrap().status, 503);
     assert_eq!(send().await.unwrap().status, 503);
     assert_eq!((here.struck(), elsewhere.struck()), (2, 0));
@@ -73,16 +73,13 @@ async fn rules_may_be_for_one_phone_and_may_be_ended() {
 async fn no_answer_comes_from_a_hang() {
     let (stage, connection, token) = ready().await;
     let rule = stage.world.apns.script().next(1, Fault::Hang);
-    let hanging = connection.exchange(stage.push(&token));
+    let hanging = connection.exchange(push(&token));
     tokio::select! {
         answer = hanging => panic!("an answer: {answer:?}"),
         struck = rule.wait_struck(1, LONG) => struck.unwrap(),
     }
     // Other streams of the connection go on.
-    assert_eq!(
-        connection.send(stage.push(&token)).await.unwrap().status,
-        200
-    );
+    assert_eq!(connection.send(push(&token)).await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -107,7 +104,7 @@ async fn a_flood_is_as_large_as_asked_for() {
     let (stage, connection, token) = ready().await;
     let size = 10_000_001;
     stage.world.apns.script().next(1, Fault::Flood(size));
-    let answer = connection.send(stage.push(&token)).await.unwrap();
+    let answer = connection.send(push(&token)).await.unwrap();
     assert_eq!(answer.body.len() as u64, size);
 }
 
@@ -116,21 +113,18 @@ async fn streams_are_reset_and_the_connection_goes_on() {
     let (stage, connection, token) = ready().await;
     for reason in [Reason::REFUSED_STREAM, Reason::INTERNAL_ERROR] {
         stage.world.apns.script().next(1, Fault::Reset(reason));
-        let error = connection.send(stage.push(&token)).await.unwrap_err();
+        let error = connection.send(push(&token)).await.unwrap_err();
         assert!(error.is_reset() && error.is_remote(), "{error:?}");
         assert_eq!(error.reason(), Some(reason));
     }
-    assert_eq!(
-        connection.send(stage.push(&token)).await.unwrap().status,
-        200
-    );
+    assert_eq!(connection.send(push(&token)).await.unwrap().status, 200);
 }
 
 #[tokio::test]
 async fn a_connection_closes_without_a_word() {
     let (stage, connection, token) = ready().await;
     stage.world.apns.script().next(1, Fault::Close);
-    let error = connection.send(stage.push(&token)).await.unwrap_err();
+    let error = connection.send(push(&token)).await.unwrap_err();
     assert!(!error.is_reset() && !error.is_go_away(), "{error:?}");
     assert_eq!(stage.world.apns.record().accepted_count(), 0);
 }
@@ -142,7 +136,7 @@ async fn what_was_accepted_may_stay_unanswered() {
     script.next(1, Behaviour::Accepted(Fault::status(500)));
     script.next(1, Behaviour::Accepted(Fault::Reset(Reason::INTERNAL_ERROR)));
     script.next(1, Behaviour::Accepted(Fault::Close));
-    let send = || connection.send(stage.push(&token));
+    let send = || connection.send(push(&token));
     assert_eq!(send().await.unwrap().status, 500);
     assert!(send().await.unwrap_err().is_reset());
     send().await.unwrap_err();
@@ -156,14 +150,14 @@ async fn goaway_tells_the_truth() {
     // Alone on its connection, the request was not processed, and GOAWAY says so: nothing was
     // recorded as accepted, and the client may tell.
     script.next(1, Fault::GoAway(Reason::NO_ERROR));
-    let error = connection.send(stage.push(&token)).await.unwrap_err();
+    let error = connection.send(push(&token)).await.unwrap_err();
     assert!(error.is_go_away() && error.is_remote(), "{error:?}");
     assert_eq!(stage.world.apns.record().accepted_count(), 0);
 
     // Once it was accepted, GOAWAY must not say that it was not.
     let connection = stage.connect(&stage.world.apns.endpoint()).await;
     script.next(1, Behaviour::Accepted(Fault::GoAway(Reason::NO_ERROR)));
-    let error = connection.send(stage.push(&token)).await.unwrap_err();
+    let error = connection.send(push(&token)).await.unwrap_err();
     assert!(
         !(error.is_go_away() && error.reason() == Some(Reason::NO_ERROR)),
         "{error:?}"
@@ -174,7 +168,7 @@ async fn goaway_tells_the_truth() {
     let connection = stage.connect(&stage.world.apns.endpoint()).await;
     script.whenever(&other_phone(50), Fault::GoAway(Reason::NO_ERROR));
     let pushes = (0..100).map(|number| {
-        let mut request = stage.push(&token);
+        let mut request = push(&token);
         let path = format!("/3/device/{}", other_phone(number));
         *request.uri_mut() = path.parse().unwrap();
         (other_phone(number), request)
@@ -211,18 +205,12 @@ async fn the_last_request_of_a_connection_is_answered() {
         .apns
         .script()
         .next(1, Behaviour::LastOfConnection);
-    assert_eq!(
-        connection.send(stage.push(&token)).await.unwrap().status,
-        200
-    );
-    let error = connection.send(stage.push(&token)).await.unwrap_err();
+    assert_eq!(connection.send(push(&token)).await.unwrap().status, 200);
+    let error = connection.send(push(&token)).await.unwrap_err();
     assert!(!error.is_reset(), "{error:?}");
     assert_eq!(stage.world.apns.record().total_count(), 1);
     let connection = stage.connect(&stage.world.apns.endpoint()).await;
-    assert_eq!(
-        connection.send(stage.push(&token)).await.unwrap().status,
-        200
-    );
+    assert_eq!(connection.send(push(&token)).await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -232,7 +220,7 @@ async fn an_answer_waits_for_its_gate_and_for_what_runs_before_it() {
     let script = stage.world.apns.script();
     script.next(1, Behaviour::Hold(gate.clone()));
     let held = async {
-        let answer = connection.send(stage.push(&token)).await.unwrap();
+        let answer = connection.send(push(&token)).await.unwrap();
         assert_eq!(answer.status, 200);
         assert_eq!(stage.world.apns.record().accepted_count(), 1);
     };
@@ -247,17 +235,11 @@ async fn an_answer_waits_for_its_gate_and_for_what_runs_before_it() {
         1,
         Behaviour::run(move || flag.store(true, Ordering::SeqCst)),
     );
-    assert_eq!(
-        connection.send(stage.push(&token)).await.unwrap().status,
-        200
-    );
+    assert_eq!(connection.send(push(&token)).await.unwrap().status, 200);
     assert!(ran.load(Ordering::SeqCst));
 
     script.next(1, Behaviour::Delay(Duration::from_millis(1)));
-    assert_eq!(
-        connection.send(stage.push(&token)).await.unwrap().status,
-        200
-    );
+    assert_eq!(connection.send(push(&token)).await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -270,8 +252,8 @@ async fn no_more_streams_are_open_than_settings_allow() {
     let connection = stage.connect(&stage.world.apns.endpoint()).await;
     let token = stage.good_token();
     // The first exchange brings the server's SETTINGS along.
-    connection.send(stage.push(&token)).await.unwrap();
-    let sends = (0..8).map(|_| connection.send(stage.push(&token)));
+    connection.send(push(&token)).await.unwrap();
+    let sends = (0..8).map(|_| connection.send(push(&token)));
     for answer in futures(sends).await {
         assert_eq!(answer.unwrap().status, 200);
     }

@@ -71,7 +71,7 @@ async fn a_good_message_is_accepted_and_recorded() {
     assert_eq!(record.len(), 1);
     assert_eq!(record[0].token, DeviceToken::new(PHONE));
     assert_eq!(record[0].collapse_id.as_deref(), Some("a-1/start"));
-    assert_eq!(record[0].expires, Some(noon() + Duration::from_secs(900)));
+    assert_eq!(record[0].expires, Some(noon() + Duration::from_mins(15)));
     assert_eq!(record[0].json()["message"]["data"]["agent"], "a-1");
     assert_eq!(stage.world.fcm.grants().accepted_count(), 1);
 }
@@ -196,10 +196,10 @@ async fn the_schema_is_held_to() {
             json!("twice"),
             "message.android.collapseKey",
         ),
-        ("/message/data/count", json!(3), "message.data[2].value"),
+        ("/message/data/count", json!(3), "message.data[1].value"),
         (
             "/message/android/priority",
-            json!("high"),
+            json!("urgent"),
             "message.android.priority",
         ),
         ("/message/android/ttl", json!("15m"), "message.android.ttl"),
@@ -242,6 +242,7 @@ async fn the_schema_is_held_to() {
     for (pointer, value) in [
         ("/message/android/ttl", json!("3.5s")),
         ("/message/android/ttl", json!("0s")),
+        ("/message/android/priority", json!("high")),
         ("/message/android/direct_boot_ok", json!(true)),
         ("/message/android/notification/channelId", json!("hours")),
     ] {

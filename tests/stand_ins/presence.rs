@@ -6,7 +6,7 @@ use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use shiftbell::{
     domain::presence::{Mode, Status},
-    sim::{Subject, presence::Finding},
+    sim::{Finding, Subject},
 };
 
 use crate::client::{Connection, Stage, noon};
@@ -81,7 +81,7 @@ async fn the_signature_is_checked() {
         let mut request = stage.post("m1", &body);
         request
             .headers_mut()
-            .insert(header, HeaderValue::from_static("1774872000"));
+            .insert(header, HeaderValue::from_static("1774000000"));
         assert_eq!(
             connection.send(request).await.unwrap().status,
             401,

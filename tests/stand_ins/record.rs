@@ -4,7 +4,7 @@ use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
 use shiftbell::sim::WorldOptions;
 
-use crate::client::{LONG, Stage};
+use crate::client::{LONG, Stage, push};
 
 #[tokio::test]
 async fn a_waiter_is_woken_by_what_it_waits_for() {
@@ -14,7 +14,7 @@ async fn a_waiter_is_woken_by_what_it_waits_for() {
     let record = stage.world.apns.record();
     let send = async {
         for _ in 0..3 {
-            connection.send(stage.push(&token)).await.unwrap();
+            connection.send(push(&token)).await.unwrap();
         }
     };
     let any_id = |push: &std::sync::Arc<shiftbell::sim::record::ReceivedPush>| push.id.is_some();
@@ -47,10 +47,7 @@ async fn counting_only_keeps_nothing_but_the_count() {
     let stage = Stage::set().await;
     let connection = stage.connect(&stage.world.apns.endpoint()).await;
     stage.world.apns.record().count_only();
-    connection
-        .send(stage.push(&stage.good_token()))
-        .await
-        .unwrap();
+    connection.send(push(&stage.good_token())).await.unwrap();
     assert_eq!(stage.world.apns.record().accepted_count(), 1);
     assert!(stage.world.apns.record().all().is_empty());
 }
@@ -79,5 +76,32 @@ async fn a_world_writes_a_configuration_and_keys_for_its_owner_only() {
         let file = config[section][key].as_str().unwrap();
         let meta = std::fs::metadata(stage.world.folder.join(file)).unwrap();
         assert_eq!(meta.permissions().mode() & 0o777, 0o600, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn plain_connections_speak_both_versions_of_http() {
+    let options = WorldOptions {
+        tls: false,
+        ..WorldOptions::default()
+    };
+    let stage = Stage::with(options).await;
+    let url = stage.world.presence.url();
+    assert!(url.starts_with("http://localhost:"), "{url}");
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    for (client, version) in [
+        (
+            reqwest::Client::builder().http1_only(),
+            http::Version::HTTP_11,
+        ),
+        (
+            reqwest::Client::builder().http2_prior_knowledge(),
+            http::Version::HTTP_2,
+        ),
+    ] {
+        let client = client.tls_certs_only([]).build().unwrap();
+        let answer = client.post(&url).send().await.unwrap();
+        assert_eq!(answer.version(), version);
+        assert_eq!(answer.status(), 401);
     }
 }
