@@ -190,9 +190,9 @@ fn read(reader: &mut Reader, file: Option<PathBuf>, cwd: &Path) -> Option<Config
     Some(Config {
         file,
         database: database?,
-        apns: apns?,
-        fcm: fcm?,
-        presence: presence?,
+        apns,
+        fcm,
+        presence,
         http,
         timezone_directory,
         delivery,
@@ -200,17 +200,9 @@ fn read(reader: &mut Reader, file: Option<PathBuf>, cwd: &Path) -> Option<Config
     })
 }
 
-/// A section that may be absent: `Some(None)` if it is, `None` if it is there and no good.
-fn section<T>(
-    reader: &mut Reader,
-    name: &str,
-    read: fn(&mut Reader) -> Option<T>,
-) -> Option<Option<T>> {
-    if reader.has(name) {
-        read(reader).map(Some)
-    } else {
-        Some(None)
-    }
+/// A section, unless it is absent or no good; in that case the reader knows why.
+fn section<T>(reader: &mut Reader, name: &str, read: fn(&mut Reader) -> Option<T>) -> Option<T> {
+    if reader.has(name) { read(reader) } else { None }
 }
 
 fn apns(r: &mut Reader) -> Option<Apns> {

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The longest duration that makes sense anywhere here.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// Which addresses may be reached without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -284,3 +284,22 @@ fn line_of(bytes: &[u8], offset: usize) -> usize {
     let before = &bytes[..offset.min(bytes.len())];
     before.split(|byte| *byte == b'\n').count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_in_the_commented_default_configuration() {
+        let file = include_str!("../../deploy/shiftbell.toml");
+        for (section, keys) in KEYS {
+            let (_, body) = file.split_once(&format!("[{section}]\n")).expect(section);
+            let body = body.split('[').next().unwrap_or_default();
+            for key in *keys {
+                let mut lines = body.lines().map(|line| line.trim_start_matches('#'));
+                let there = lines.any(|line| line.starts_with(&format!("{key} = ")));
+                assert!(there, "{section}.{key} is missing");
+            }
+        }
+    }
+}
