@@ -27,3 +27,4 @@ pub mod store;
 pub mod telemetry;
 pub mod triggers;
 pub mod workers;
+pub mod zones;

@@ -1,1 +1,167 @@
-//! breaker
+//! A receiver's breaker: while it is open, nothing is claimed for that receiver, and no other
+//! receiver notices.
+//!
+//! It opens at once when an answer says that our configuration or credentials are wrong, after a
+//! burst of refused phones (most likely the wrong environment or project), and after a row of
+//! failures to answer. After a pause it lets one request through; the pause doubles while that fails.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::delivery::{DeviceFate, Judgement, Verdict};
+
+/// Failures in a row, without an accepted request between, after which the breaker opens.
+const FAILURES_TO_OPEN: u32 = 20;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long a receiver that wants fewer requests is left alone where it does not say.
+const SLOW_PAUSE: Duration = Duration::from_secs(60);
+
+/// What may be claimed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowance {
+    /// As much as slots and pace allow.
+    All,
+    /// One request, to see whether the receiver is back.
+    Probe,
+    /// Nothing before this instant, UTC.
+    Nothing(Timestamp),
+}
+
+/// The state of one receiver.
+#[derive(Debug, Clone, Default)]
+pub struct Breaker {
+    failures: u32,
+    refused_phones: u32,
+    open: Option<Open>,
+    held_until: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone)]
+struct Open {
+    until: Timestamp,
+    pause: Duration,
+    reason: String,
+}
+
+impl Breaker {
+    /// What may be claimed at `now` (UTC), with `in_flight` requests on their way.
+    pub fn allowance(&self, now: Timestamp, in_flight: usize) -> Allowance {
+        let held = self.held_until.filter(|&until| until > now);
+        match (&self.open, held) {
+            (_, Some(until)) => Allowance::Nothing(until),
+            (Some(open), None) if open.until > now => Allowance::Nothing(open.until),
+            // The probe's answer will tell; until then nothing more.
+            (Some(_), None) if in_flight > 0 => Allowance::Nothing(now + FIRST_PAUSE),
+            (Some(_), None) => Allowance::Probe,
+            (None, None) => Allowance::All,
+        }
+    }
+
+    /// Why the breaker is open, if it is.
+    pub fn open_reason(&self) -> Option<&str> {
+        self.open.as_ref().map(|open| open.reason.as_str())
+    }
+
+    /// Learns from an answer at `now` (UTC).
+    pub fn learn(&mut self, judgement: &Judgement, now: Timestamp) {
+        match judgement.verdict {
+            Verdict::Sent => *self = Self { held_until: self.held_until, ..Self::default() },
+            Verdict::Misconfigured => self.trip(&judgement.reason, now),
+            Verdict::Slow => {
+                self.held_until = Some(now + judgement.retry_after.unwrap_or(SLOW_PAUSE));
+            }
+            Verdict::Retry | Verdict::Unknown => self.count_failure(judgement, now),
+            Verdict::NotProcessed if judgement.http_status.is_none() => self.count_failure(judgement, now),
+            Verdict::Failed if judgement.device == DeviceFate::Quarantine => {
+                self.refused_phones += 1;
+                self.failures = 0;
+                if self.refused_phones >= FAILURES_TO_OPEN {
+                    self.trip(&judgement.reason, now);
+                }
+            }
+            // An answer about one message: the receiver itself is well.
+            Verdict::Failed | Verdict::Narrow | Verdict::NotProcessed => {
+                self.failures = 0;
+                self.open = None;
+            }
+        }
+    }
+
+    fn count_failure(&mut self, judgement: &Judgement, now: Timestamp) {
+        self.failures += 1;
+        if self.open.is_some() || self.failures >= FAILURES_TO_OPEN {
+            self.trip(&judgement.reason, now);
+        }
+    }
+
+    fn trip(&mut self, reason: &str, now: Timestamp) {
+        let pause = match &self.open {
+            // Answers that were under way when it opened say nothing new.
+            Some(open) if open.until > now => return,
+            Some(open) => (open.pause * 2).min(LONGEST_PAUSE),
+            None => FIRST_PAUSE,
+        };
+        self.open = Some(Open { until: now + pause, pause, reason: reason.to_owned() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn wrong_credentials_open_it_at_once_and_one_probe_closes_it() {
+        let mut breaker = Breaker::default();
+        breaker.learn(&Judgement::new(Verdict::Misconfigured, "InvalidProviderToken"), at(0));
+        assert_eq!(breaker.allowance(at(0), 0), Allowance::Nothing(at(1)));
+        assert_eq!(breaker.open_reason(), Some("InvalidProviderToken"));
+        assert_eq!(breaker.allowance(at(1), 0), Allowance::Probe);
+        assert_ne!(breaker.allowance(at(1), 1), Allowance::Probe, "one probe at a time");
+        breaker.learn(&Judgement::new(Verdict::Sent, ""), at(2));
+        assert_eq!(breaker.allowance(at(2), 5), Allowance::All);
+    }
+
+    #[test]
+    fn the_pause_doubles_up_to_its_limit() {
+        let mut breaker = Breaker::default();
+        let mut now = at(0);
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            breaker.learn(&Judgement::new(Verdict::Misconfigured, "x"), now);
+            let Allowance::Nothing(until) = breaker.allowance(now, 0) else { panic!("open") };
+            pauses.push(until.duration_since(now).as_secs());
+            now = until;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
+    }
+
+    #[test]
+    fn a_burst_of_refused_phones_opens_it_but_a_few_among_good_ones_do_not() {
+        let refused = Judgement { device: DeviceFate::Quarantine, ..Judgement::new(Verdict::Failed, "BadDeviceToken") };
+        let mut breaker = Breaker::default();
+        for n in 0..100 {
+            breaker.learn(&refused, at(n));
+            if n % 10 == 9 {
+                breaker.learn(&Judgement::new(Verdict::Sent, ""), at(n));
+            }
+        }
+        assert_eq!(breaker.open_reason(), None);
+        (0..20).for_each(|_| breaker.learn(&refused, at(100)));
+        assert_eq!(breaker.open_reason(), Some("BadDeviceToken"));
+    }
+
+    #[test]
+    fn a_receiver_that_wants_less_is_held_as_long_as_it_asks() {
+        let mut breaker = Breaker::default();
+        let slow = Judgement { retry_after: Some(Duration::from_secs(7)), ..Judgement::new(Verdict::Slow, "429") };
+        breaker.learn(&slow, at(0));
+        assert_eq!(breaker.allowance(at(6), 0), Allowance::Nothing(at(7)));
+        assert_eq!(breaker.allowance(at(7), 0), Allowance::All);
+    }
+}

@@ -1,1 +1,145 @@
-//! store
+//! The only place with SQL. SQLite and Postgres, one behaviour, each statement written once.
+//!
+//! - A unit of work is one transaction ([`Store::begin`] … [`Tx::commit`]); none is open while a
+//!   request to a receiver is under way.
+//! - Units run in tasks of their own ([`Store::unit`]): a caller that is cancelled never leaves a
+//!   connection inside a transaction.
+//! - SQLite has one writer: write transactions begin with `BEGIN IMMEDIATE` on a pool of one, WAL
+//!   with `synchronous=FULL`. Postgres locks the rows it picks and skips those of others.
+//! - Instants are UTC epoch milliseconds in `BIGINT`.
+
+mod error;
+mod facts;
+mod log;
+mod modes;
+mod open;
+mod outbox;
+mod record;
+mod roster;
+mod rows;
+pub mod sql;
+mod watch;
+
+use std::{future::Future, sync::Arc};
+
+use jiff::Timestamp;
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+
+pub use error::StoreError;
+pub use log::{AttemptRow, DeliveryFilter, DeliveryRow};
+pub use open::OpenOptions;
+pub use outbox::{Claimed, Settlement};
+pub use roster::ImportCounts;
+pub use watch::{Due, Watch};
+
+use sql::Dialect;
+
+/// A database. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    db: Db,
+    /// Distinguishes this installation's event ids from those of a database begun anew.
+    installation: Arc<str>,
+}
+
+#[derive(Debug, Clone)]
+enum Db {
+    Sqlite { write: SqlitePool, read: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// A transaction; rolled back unless committed.
+#[derive(Debug)]
+pub enum Tx {
+    /// On SQLite.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// On Postgres.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Store {
+    /// Which engine this is.
+    pub fn dialect(&self) -> Dialect {
+        match self.db {
+            Db::Sqlite { .. } => Dialect::Sqlite,
+            Db::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Begins a transaction that writes.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        match &self.db {
+            Db::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Db::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+        }
+        .map_err(|source| StoreError::Connection { what: "beginning a transaction", source })
+    }
+
+    /// Begins a transaction that only reads; on SQLite it waits for no writer.
+    pub async fn snapshot(&self) -> Result<Tx, StoreError> {
+        match &self.db {
+            Db::Sqlite { read, .. } => read.begin().await.map(Tx::Sqlite),
+            Db::Postgres(pool) => pool
+                .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                .await
+                .map(Tx::Postgres),
+        }
+        .map_err(|source| StoreError::Connection { what: "beginning a read", source })
+    }
+
+    /// Runs one unit of database work in a task that nobody cancels.
+    pub async fn unit<T, F, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        W: FnOnce(Self) -> F + Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send,
+        T: Send + 'static,
+    {
+        let store = self.clone();
+        tokio::spawn(async move { work(store).await })
+            .await
+            .map_err(StoreError::Interrupted)?
+    }
+
+    /// Closes all connections, after the work under way.
+    pub async fn close(&self) {
+        match &self.db {
+            Db::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Makes everything in it last.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(|source| StoreError::Connection { what: "committing", source })
+    }
+}
+
+/// Every statement there is, for the test that prepares them.
+pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
+    [facts::ALL, log::ALL, modes::ALL, open::ALL, outbox::ALL, record::ALL, roster::ALL, watch::ALL]
+        .into_iter()
+        .flatten()
+        .copied()
+}
+
+fn ms(instant: Timestamp) -> i64 {
+    instant.as_millisecond()
+}
+
+fn instant(table: &'static str, column: &'static str, row: &str, ms: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(ms).map_err(|e| StoreError::Corrupt {
+        table,
+        column,
+        row: row.to_owned(),
+        problem: e.to_string(),
+    })
+}

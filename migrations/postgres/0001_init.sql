@@ -1,0 +1,320 @@
+-- Instants are UTC epoch milliseconds; local dates and times are text as people write them.
+-- The schedule tables are an interface: whoever writes them, a trigger marks the agent's plan stale.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+-- ---- the schedule: what people and the platform's programs write --------------------------------
+
+CREATE TABLE workspaces (
+    id   TEXT PRIMARY KEY,
+    name TEXT NOT NULL
+);
+
+CREATE TABLE holidays (
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    date         TEXT NOT NULL CHECK (date ~ '^\d{4}-\d{2}-\d{2}$'),
+    PRIMARY KEY (workspace_id, date)
+);
+
+CREATE TABLE agents (
+    id                         TEXT PRIMARY KEY,
+    workspace_id               TEXT NOT NULL REFERENCES workspaces (id),
+    name                       TEXT NOT NULL,
+    photo_url                  TEXT,
+    timezone                   TEXT NOT NULL,
+    locale                     TEXT,
+    notify_start               BOOLEAN NOT NULL DEFAULT FALSE,
+    notify_end                 BOOLEAN NOT NULL DEFAULT FALSE,
+    auto_offline_after_minutes BIGINT CHECK (auto_offline_after_minutes > 0),
+    receive_when_invisible     BOOLEAN NOT NULL DEFAULT FALSE
+);
+CREATE INDEX agents_by_workspace ON agents (workspace_id);
+
+CREATE TABLE operating_hours (
+    agent_id   TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    day        TEXT NOT NULL CHECK (day IN ('mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun')),
+    start_time TEXT NOT NULL CHECK (start_time ~ '^[0-2]\d:[0-5]\d$' AND start_time COLLATE "C" < '24:00'),
+    end_time   TEXT NOT NULL CHECK (end_time ~ '^[0-2]\d:[0-5]\d$' AND end_time COLLATE "C" <= '24:00'),
+    PRIMARY KEY (agent_id, day, start_time, end_time),
+    CHECK (start_time <> end_time)
+);
+
+CREATE TABLE overrides (
+    agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    date     TEXT NOT NULL CHECK (date ~ '^\d{4}-\d{2}-\d{2}$'),
+    PRIMARY KEY (agent_id, date)
+);
+
+CREATE TABLE override_slots (
+    agent_id   TEXT NOT NULL,
+    date       TEXT NOT NULL,
+    start_time TEXT NOT NULL CHECK (start_time ~ '^[0-2]\d:[0-5]\d$' AND start_time COLLATE "C" < '24:00'),
+    end_time   TEXT NOT NULL CHECK (end_time ~ '^[0-2]\d:[0-5]\d$' AND end_time COLLATE "C" <= '24:00'),
+    PRIMARY KEY (agent_id, date, start_time, end_time),
+    FOREIGN KEY (agent_id, date) REFERENCES overrides (agent_id, date) ON DELETE CASCADE,
+    CHECK (start_time <> end_time)
+);
+
+CREATE TABLE away (
+    agent_id    TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    from_local  TEXT NOT NULL CHECK (from_local ~ '^\d{4}-\d{2}-\d{2}T[0-2]\d:[0-5]\d$'),
+    until_local TEXT NOT NULL CHECK (until_local ~ '^\d{4}-\d{2}-\d{2}T[0-2]\d:[0-5]\d$'),
+    PRIMARY KEY (agent_id, from_local, until_local),
+    CHECK (from_local COLLATE "C" < until_local)
+);
+
+CREATE TABLE devices (
+    platform      TEXT NOT NULL CHECK (platform IN ('ios', 'android')),
+    token         TEXT NOT NULL CHECK (token <> ''),
+    agent_id      TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    environment   TEXT NOT NULL DEFAULT 'production' CHECK (environment IN ('production', 'sandbox')),
+    state         TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'quarantined', 'disabled')),
+    state_reason  TEXT,
+    registered_at BIGINT NOT NULL DEFAULT (CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)),
+    PRIMARY KEY (platform, token)
+);
+CREATE INDEX devices_by_agent ON devices (agent_id);
+
+-- ---- what the worker recorded ---------------------------------------------------------------------
+
+CREATE TABLE agent_state (
+    agent_id     TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL,
+    status       TEXT CHECK (status IN ('online', 'offline', 'invisible')),
+    accepts      BOOLEAN NOT NULL DEFAULT FALSE,
+    sequence     BIGINT NOT NULL DEFAULT 0 CHECK (sequence >= 0),
+    effective_at BIGINT,
+    evaluated_at BIGINT,
+    boundary_at  BIGINT,
+    due_at       BIGINT,
+    stale_at     BIGINT,
+    problem      TEXT,
+    CHECK ((status IS NULL) = (sequence = 0))
+);
+CREATE INDEX agent_state_due ON agent_state (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX agent_state_by_workspace ON agent_state (workspace_id, due_at);
+CREATE INDEX agent_state_online ON agent_state (workspace_id) WHERE status = 'online';
+
+CREATE TABLE workspace_state (
+    workspace_id TEXT PRIMARY KEY,
+    mode         TEXT CHECK (mode IN ('live_chat', 'messaging')),
+    sequence     BIGINT NOT NULL DEFAULT 0 CHECK (sequence >= 0),
+    effective_at BIGINT,
+    dirty_at     BIGINT,
+    CHECK ((mode IS NULL) = (sequence = 0))
+);
+CREATE INDEX workspace_state_dirty ON workspace_state (workspace_id) WHERE dirty_at IS NOT NULL;
+
+CREATE TABLE transitions (
+    id             TEXT PRIMARY KEY,
+    workspace_id   TEXT NOT NULL,
+    agent_id       TEXT,
+    reason         TEXT NOT NULL,
+    status         TEXT CHECK (status IN ('online', 'offline', 'invisible')),
+    accepts        BOOLEAN NOT NULL DEFAULT FALSE,
+    mode           TEXT CHECK (mode IN ('live_chat', 'messaging')),
+    sequence       BIGINT CHECK (sequence >= 1),
+    boundary_kind  TEXT CHECK (boundary_kind IN ('start', 'end')),
+    boundary_at    BIGINT,
+    counterpart_at BIGINT,
+    missed         BOOLEAN NOT NULL DEFAULT FALSE,
+    effective_at   BIGINT NOT NULL,
+    recorded_at    BIGINT NOT NULL,
+    CHECK ((agent_id IS NULL) = (mode IS NOT NULL)),
+    CHECK ((boundary_kind IS NULL) = (boundary_at IS NULL))
+);
+CREATE UNIQUE INDEX transitions_agent_sequence ON transitions (agent_id, sequence) WHERE agent_id IS NOT NULL AND sequence IS NOT NULL;
+CREATE UNIQUE INDEX transitions_workspace_sequence ON transitions (workspace_id, sequence) WHERE agent_id IS NULL;
+
+CREATE TABLE deliveries (
+    id            TEXT PRIMARY KEY,
+    transition_id TEXT NOT NULL REFERENCES transitions (id),
+    channel       TEXT NOT NULL CHECK (channel IN ('apns', 'fcm', 'presence')),
+    workspace_id  TEXT NOT NULL,
+    agent_id      TEXT,
+    kind          TEXT NOT NULL,
+    receiver      TEXT NOT NULL,
+    boundary_at   BIGINT,
+    sequence      BIGINT,
+    state         TEXT NOT NULL CHECK (state IN ('pending', 'leased', 'sent', 'failed', 'expired', 'superseded', 'cancelled')),
+    reason        TEXT,
+    due_at        BIGINT NOT NULL,
+    deadline_at   BIGINT,
+    lease_until   BIGINT,
+    epoch         BIGINT NOT NULL DEFAULT 0 CHECK (epoch >= 0),
+    tries         BIGINT NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    crashes       BIGINT NOT NULL DEFAULT 0 CHECK (crashes >= 0),
+    batch_cap     BIGINT CHECK (batch_cap >= 1),
+    created_at    BIGINT NOT NULL,
+    settled_at    BIGINT,
+    receipt       TEXT,
+    CHECK ((state = 'leased') = (lease_until IS NOT NULL)),
+    CHECK ((state IN ('pending', 'leased')) = (settled_at IS NULL)),
+    CHECK ((channel = 'presence') = (sequence IS NOT NULL)),
+    CHECK ((channel = 'presence') = (deadline_at IS NULL)),
+    CHECK ((channel = 'presence') = (boundary_at IS NULL))
+);
+CREATE UNIQUE INDEX deliveries_alert ON deliveries (agent_id, kind, boundary_at, receiver) WHERE channel <> 'presence';
+CREATE UNIQUE INDEX deliveries_event ON deliveries (receiver, sequence) WHERE channel = 'presence';
+CREATE INDEX deliveries_due ON deliveries (channel, due_at) WHERE state = 'pending';
+CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'leased';
+CREATE INDEX deliveries_deadline ON deliveries (deadline_at) WHERE state = 'pending';
+CREATE INDEX deliveries_open ON deliveries (receiver) WHERE state IN ('pending', 'leased');
+CREATE INDEX deliveries_open_by_agent ON deliveries (agent_id) WHERE state IN ('pending', 'leased');
+CREATE INDEX deliveries_by_time ON deliveries (created_at);
+
+CREATE TABLE attempts (
+    delivery_id TEXT NOT NULL REFERENCES deliveries (id),
+    epoch       BIGINT NOT NULL,
+    worker      TEXT NOT NULL,
+    started_at  BIGINT NOT NULL,
+    finished_at BIGINT,
+    outcome     TEXT,
+    late        BOOLEAN NOT NULL DEFAULT FALSE,
+    http_status BIGINT,
+    reason      TEXT,
+    retry_at    BIGINT,
+    PRIMARY KEY (delivery_id, epoch),
+    CHECK ((outcome IS NULL) = (finished_at IS NULL))
+);
+
+CREATE TABLE audit (
+    at     BIGINT NOT NULL,
+    actor  TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL
+);
+
+-- A final state stays final; only an operator's retry revives a failed delivery.
+CREATE FUNCTION shiftbell_refuse_final() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a final delivery state is final';
+END $$;
+CREATE TRIGGER deliveries_final BEFORE UPDATE OF state ON deliveries FOR EACH ROW
+WHEN (OLD.state NOT IN ('pending', 'leased') AND NEW.state <> OLD.state
+      AND NOT (OLD.state = 'failed' AND NEW.state = 'pending'))
+EXECUTE FUNCTION shiftbell_refuse_final();
+
+-- ---- whoever writes the schedule, the plan is stale ------------------------------------------------
+-- One statement marks all the agents it touched, and wakes the workers when it commits.
+
+CREATE FUNCTION shiftbell_mark_stale(ids TEXT[]) RETURNS void LANGUAGE sql AS $$
+    UPDATE agent_state SET due_at = 0, stale_at = CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)
+    WHERE agent_id = ANY (ids) AND stale_at IS NULL;
+    SELECT pg_notify('shiftbell_schedule', '');
+$$;
+
+CREATE FUNCTION shiftbell_agents_added() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO agent_state (agent_id, workspace_id, due_at, stale_at)
+    SELECT id, workspace_id, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) FROM changed
+    ON CONFLICT (agent_id) DO UPDATE SET due_at = 0, stale_at = excluded.stale_at WHERE agent_state.stale_at IS NULL;
+    PERFORM pg_notify('shiftbell_schedule', '');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER agents_added AFTER INSERT ON agents
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_agents_added();
+
+CREATE FUNCTION shiftbell_agents_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO agent_state (agent_id, workspace_id, due_at, stale_at)
+    SELECT n.id, n.workspace_id, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) FROM changed n
+    WHERE NOT EXISTS (SELECT 1 FROM was o WHERE o.id = n.id)
+    ON CONFLICT (agent_id) DO UPDATE SET due_at = 0, stale_at = excluded.stale_at WHERE agent_state.stale_at IS NULL;
+    PERFORM shiftbell_mark_stale(array(
+        SELECT coalesce(o.id, n.id) FROM was o FULL JOIN changed n ON n.id = o.id
+        WHERE (n.timezone, n.workspace_id, n.notify_start, n.notify_end)
+              IS DISTINCT FROM (o.timezone, o.workspace_id, o.notify_start, o.notify_end)));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER agents_changed AFTER UPDATE ON agents
+REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_agents_changed();
+
+CREATE FUNCTION shiftbell_agents_removed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM shiftbell_mark_stale(array(SELECT id FROM changed));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER agents_removed AFTER DELETE ON agents
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_agents_removed();
+
+CREATE FUNCTION shiftbell_slots_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM shiftbell_mark_stale(array(SELECT DISTINCT agent_id FROM changed));
+    RETURN NULL;
+END $$;
+CREATE FUNCTION shiftbell_slots_moved() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM shiftbell_mark_stale(array(SELECT agent_id FROM changed UNION SELECT agent_id FROM was));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER operating_hours_added AFTER INSERT ON operating_hours
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER operating_hours_changed AFTER UPDATE ON operating_hours
+REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_moved();
+CREATE TRIGGER operating_hours_removed AFTER DELETE ON operating_hours
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER overrides_added AFTER INSERT ON overrides
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER overrides_changed AFTER UPDATE ON overrides
+REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_moved();
+CREATE TRIGGER overrides_removed AFTER DELETE ON overrides
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER override_slots_added AFTER INSERT ON override_slots
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER override_slots_changed AFTER UPDATE ON override_slots
+REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_moved();
+CREATE TRIGGER override_slots_removed AFTER DELETE ON override_slots
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER away_added AFTER INSERT ON away
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER away_changed AFTER UPDATE ON away
+REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_moved();
+CREATE TRIGGER away_removed AFTER DELETE ON away
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE FUNCTION shiftbell_holidays_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM shiftbell_mark_stale(array(
+        SELECT id FROM agents WHERE workspace_id IN (SELECT workspace_id FROM changed)));
+    RETURN NULL;
+END $$;
+CREATE FUNCTION shiftbell_holidays_moved() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM shiftbell_mark_stale(array(
+        SELECT id FROM agents WHERE workspace_id IN (SELECT workspace_id FROM changed UNION SELECT workspace_id FROM was)));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER holidays_added AFTER INSERT ON holidays
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_holidays_changed();
+CREATE TRIGGER holidays_changed AFTER UPDATE ON holidays
+REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_holidays_moved();
+CREATE TRIGGER holidays_removed AFTER DELETE ON holidays
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_holidays_changed();
+
+-- ---- for people: instants as readable UTC time ------------------------------------------------------
+
+CREATE VIEW agent_status_readable AS
+SELECT agent_id, workspace_id, status, accepts, sequence, problem,
+       to_char(to_timestamp(effective_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS effective_at,
+       to_char(to_timestamp(evaluated_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS evaluated_at,
+       to_char(to_timestamp(boundary_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS next_boundary_at
+FROM agent_state;
+
+CREATE VIEW transitions_readable AS
+SELECT id, workspace_id, agent_id, reason, status, mode, sequence, boundary_kind, missed,
+       to_char(to_timestamp(boundary_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS boundary_at,
+       to_char(to_timestamp(effective_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS effective_at,
+       to_char(to_timestamp(recorded_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS recorded_at
+FROM transitions;
+
+CREATE VIEW deliveries_readable AS
+SELECT id, transition_id, channel, workspace_id, agent_id, kind, state, reason, tries, epoch,
+       to_char(to_timestamp(boundary_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS boundary_at,
+       to_char(to_timestamp(due_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS due_at,
+       to_char(to_timestamp(deadline_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS deadline_at,
+       to_char(to_timestamp(created_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,
+       to_char(to_timestamp(settled_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS settled_at
+FROM deliveries;

@@ -1,0 +1,75 @@
+//! How many requests a receiver may get a second.
+//!
+//! A bucket that is asked before deliveries are claimed, so that nothing is leased that could not
+//! be sent at once. It is told the time; a rate-limiting crate would sleep on a clock of its own
+//! after the lease was taken.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// A token bucket: `per_second` on average, at most a tenth of a second's worth at once.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    per_second: f64,
+    tokens: f64,
+    filled_at: Option<Timestamp>,
+}
+
+impl Pace {
+    /// Allows `per_second` messages a second.
+    pub fn new(per_second: u32) -> Self {
+        Self { per_second: f64::from(per_second), tokens: 0.0, filled_at: None }
+    }
+
+    /// Takes up to `want` messages at `now` (UTC); returns how many may go.
+    pub fn take(&mut self, now: Timestamp, want: usize) -> usize {
+        let burst = (self.per_second / 10.0).max(1.0);
+        self.tokens = match self.filled_at {
+            // A clock that stepped back gives nothing and takes nothing.
+            Some(then) => {
+                let passed = now.duration_since(then).as_secs_f64().max(0.0);
+                (self.tokens + passed * self.per_second).min(burst)
+            }
+            None => burst,
+        };
+        self.filled_at = Some(now);
+        let granted = want.min(self.tokens as usize);
+        self.tokens -= granted as f64;
+        granted
+    }
+
+    /// Gives back what was taken and not used.
+    pub fn give_back(&mut self, unused: usize) {
+        self.tokens += unused as f64;
+    }
+
+    /// How long until one more message may go.
+    pub fn next_in(&self) -> Duration {
+        Duration::from_secs_f64(((1.0 - self.tokens) / self.per_second).max(0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(ms).unwrap()
+    }
+
+    #[test]
+    fn a_second_gives_what_it_promises_and_no_more() {
+        let mut pace = Pace::new(100);
+        let sent: usize = (0..1000).map(|ms| pace.take(at(ms), 50)).sum();
+        assert!((100..=110).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_neither_blocks_nor_floods() {
+        let mut pace = Pace::new(10);
+        assert_eq!(pace.take(at(3_600_000), 5), 1);
+        assert_eq!(pace.take(at(0), 5), 0);
+        assert_eq!(pace.take(at(200), 5), 1);
+    }
+}

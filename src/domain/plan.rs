@@ -1,0 +1,152 @@
+//! What is known of an agent when it is due, and what was decided about it.
+//!
+//! A trigger is a pure function from [`Facts`] to [`Decision`]; the store reads the one and writes
+//! the other, in one transaction.
+
+use jiff::{Timestamp, civil::Date};
+use uuid::Uuid;
+
+use super::{
+    delivery::{AlertKind, ChannelKind},
+    device::DeviceToken,
+    hours::{Away, BoundaryKind, Override, Slot},
+    presence::{Reason, Status},
+};
+
+/// What the worker recorded of an agent when it last looked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The agent's id.
+    pub agent: String,
+    /// The workspace it was in then.
+    pub workspace: String,
+    /// `None` until the agent was evaluated for the first time.
+    pub status: Option<Status>,
+    /// The last sequence used; 0 before the first.
+    pub sequence: i64,
+    /// When (UTC) the agent was last evaluated.
+    pub evaluated_at: Option<Timestamp>,
+    /// The next boundary (UTC) as planned then.
+    pub boundary_at: Option<Timestamp>,
+    /// When (UTC) somebody changed the schedule since; `None` if nobody did.
+    pub stale_at: Option<Timestamp>,
+}
+
+/// An agent's schedule as stored, still in local time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// The workspace the agent belongs to now.
+    pub workspace: String,
+    /// IANA name, not yet looked up.
+    pub timezone: String,
+    /// Opted in to alerts at the start of hours.
+    pub notify_start: bool,
+    /// Opted in to alerts at the end of hours.
+    pub notify_end: bool,
+    /// Weekly slots.
+    pub slots: Vec<Slot>,
+    /// Dates with slots of their own.
+    pub overrides: Vec<Override>,
+    /// The workspace's holidays.
+    pub holidays: Vec<Date>,
+    /// Spans off duty.
+    pub away: Vec<Away>,
+    /// Phones that may ring.
+    pub phones: Vec<Phone>,
+    /// Alerts recorded and not yet under way.
+    pub pending: Vec<PendingAlert>,
+}
+
+/// A phone that may ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phone {
+    /// APNs or FCM.
+    pub channel: ChannelKind,
+    /// Its address.
+    pub token: DeviceToken,
+}
+
+/// An alert recorded and not yet under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingAlert {
+    /// The delivery's id.
+    pub delivery: Uuid,
+    /// Start or end.
+    pub kind: AlertKind,
+    /// Its boundary, UTC.
+    pub at: Timestamp,
+}
+
+/// One agent that is due.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// What was recorded.
+    pub recorded: Recorded,
+    /// What holds now: `Ok(None)` once the agent was removed, `Err` says which table, column and
+    /// row cannot be read.
+    pub schedule: Result<Option<Schedule>, String>,
+}
+
+/// What was decided about one agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The agent's id.
+    pub agent: String,
+    /// The workspace it belongs to now.
+    pub workspace: String,
+    /// The workspace it left, whose mode may change too.
+    pub left_workspace: Option<String>,
+    /// The next boundary (UTC), which is also when to look again.
+    pub next: Option<Timestamp>,
+    /// Why the agent could not be evaluated; its recorded status stays.
+    pub problem: Option<String>,
+    /// A change of status, with the sequence it takes.
+    pub change: Option<StatusChange>,
+    /// Boundaries reached, oldest first; all but the last were passed over.
+    pub boundaries: Vec<Reached>,
+    /// The agent is gone: all its pending alerts are cancelled.
+    pub removed: bool,
+    /// Pending alerts to cancel, each with the reason.
+    pub cancel: Vec<(Uuid, &'static str)>,
+}
+
+/// A change of status to record and to post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusChange {
+    /// The new status.
+    pub status: Status,
+    /// Why.
+    pub reason: Reason,
+    /// From when on, UTC.
+    pub effective_at: Timestamp,
+    /// Its place among the agent's changes.
+    pub sequence: i64,
+}
+
+/// A boundary that came, and the alerts it calls for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// Start or end.
+    pub kind: BoundaryKind,
+    /// The instant, UTC.
+    pub at: Timestamp,
+    /// When this shift ends, or the next one starts, UTC.
+    pub counterpart: Option<Timestamp>,
+    /// Passed over wholly: a newer boundary came before anybody looked.
+    pub missed: bool,
+    /// Alerts to record.
+    pub alerts: Vec<NewAlert>,
+}
+
+/// An alert to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAlert {
+    /// The delivery's id, made of its identity alone.
+    pub delivery: Uuid,
+    /// The phone.
+    pub phone: Phone,
+    /// The instant (UTC) after which it is of no use.
+    pub deadline: Timestamp,
+    /// Why it will not ring, if it will not.
+    pub expired: Option<&'static str>,
+}

@@ -1,0 +1,74 @@
+//! What can go wrong with the database, each error naming the operation.
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A statement failed.
+    #[error("database statement {name} failed")]
+    Statement {
+        /// The statement's name in the source.
+        name: &'static str,
+        /// The driver's error.
+        source: sqlx::Error,
+    },
+    /// Connecting, beginning or committing failed.
+    #[error("database: {what} failed")]
+    Connection {
+        /// What was tried.
+        what: &'static str,
+        /// The driver's error.
+        source: sqlx::Error,
+    },
+    /// The URL is of no known kind.
+    #[error("database.url: {0}")]
+    Url(String),
+    /// A migration failed.
+    #[error("database migration failed")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+    /// The database was made by a newer shiftbell.
+    #[error(
+        "the database has schema version {found}, this program knows up to {known}: run a newer shiftbell"
+    )]
+    Newer {
+        /// The database's version.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+    /// The schema is behind and this command was told not to migrate.
+    #[error("the database has schema version {found}, this program needs {known}: run `shiftbell migrate`")]
+    Older {
+        /// The database's version; 0 for an empty database.
+        found: i64,
+        /// The version this program needs.
+        known: i64,
+    },
+    /// The bundled SQLite could lose commits.
+    #[error("SQLite {0} can lose commits in WAL mode; 3.51.3 or later is needed")]
+    OldSqlite(String),
+    /// A stored value cannot be read.
+    #[error("{table}.{column} of row {row}: {problem}")]
+    Corrupt {
+        /// Its table.
+        table: &'static str,
+        /// Its column.
+        column: &'static str,
+        /// The row's key.
+        row: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A write touched another number of rows than it must.
+    #[error("{name} changed {changed} rows, expected {expected}")]
+    AffectedRows {
+        /// The statement's name in the source.
+        name: &'static str,
+        /// How many it changed.
+        changed: u64,
+        /// How many it must.
+        expected: u64,
+    },
+    /// Database work ended without an answer: it panicked, or the program is going down.
+    #[error("database work was interrupted")]
+    Interrupted(#[source] tokio::task::JoinError),
+}

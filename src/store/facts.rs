@@ -1,0 +1,201 @@
+//! Reading who is due, with everything a trigger needs to decide.
+//!
+//! A batch costs seven statements however many agents it holds, and agents who are not due are
+//! never read. One corrupt row spoils its own agent only ([`Facts::schedule`] is a `Result`).
+
+use std::collections::HashMap;
+
+use jiff::{Timestamp, civil};
+
+use super::{
+    StoreError, Tx, instant, ms,
+    rows::{id, list, word},
+    sql::{run, statements},
+};
+use crate::domain::{
+    delivery::{AlertKind, ChannelKind},
+    device::DeviceToken,
+    hours::{Away, DaySlot, Override, Slot},
+    plan::{Facts, PendingAlert, Phone, Recorded, Schedule},
+    presence::Status,
+};
+
+statements! {
+    DUE = "SELECT agent_id, workspace_id, status, sequence, evaluated_at, boundary_at, stale_at
+           FROM agent_state WHERE due_at <= $1 ORDER BY due_at LIMIT $2 {skip_locked}";
+    AGENTS = "SELECT id, workspace_id, timezone, notify_start, notify_end FROM agents WHERE id IN ({list})";
+    SLOTS = "SELECT agent_id, day, start_time, end_time FROM operating_hours WHERE agent_id IN ({list})";
+    OVERRIDES = "SELECT o.agent_id, o.date, s.start_time, s.end_time
+                 FROM overrides o LEFT JOIN override_slots s ON s.agent_id = o.agent_id AND s.date = o.date
+                 WHERE o.agent_id IN ({list}) ORDER BY o.agent_id, o.date";
+    HOLIDAYS = "SELECT a.id, h.date FROM agents a JOIN holidays h ON h.workspace_id = a.workspace_id
+                WHERE a.id IN ({list})";
+    AWAY = "SELECT agent_id, from_local, until_local FROM away WHERE agent_id IN ({list})";
+    PHONES = "SELECT agent_id, platform, token FROM devices
+              WHERE agent_id IN ({list}) AND state = 'active' ORDER BY platform, token";
+    PENDING = "SELECT agent_id, id, kind, boundary_at FROM deliveries
+               WHERE agent_id IN ({list}) AND state = 'pending' AND channel <> 'presence'";
+}
+
+pub(super) type Parts = HashMap<String, Result<Schedule, StoreError>>;
+
+impl Tx {
+    /// At most `limit` agents who are due at `now` (UTC), locked for this transaction.
+    pub async fn due_agents(&mut self, now: Timestamp, limit: i64) -> Result<Vec<Facts>, StoreError> {
+        let recorded = self.due_rows(now, limit).await?;
+        if recorded.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = list(recorded.iter().map(|r| r.agent.as_str()));
+        let mut parts = self.schedules(&ids).await?;
+        Ok(recorded
+            .into_iter()
+            .map(|recorded| {
+                let schedule = parts.remove(&recorded.agent).transpose().map_err(|e| e.to_string());
+                Facts { recorded, schedule }
+            })
+            .collect())
+    }
+
+    async fn due_rows(&mut self, now: Timestamp, limit: i64) -> Result<Vec<Recorded>, StoreError> {
+        type Row = (String, String, Option<String>, i64, Option<i64>, Option<i64>, Option<i64>);
+        let rows: Vec<Row> = run!(self, all DUE, ms(now), limit)?;
+        rows.into_iter()
+            .map(|(agent, workspace, status, sequence, evaluated, boundary, stale)| {
+                let at = |column, value: Option<i64>| {
+                    value.map(|v| instant("agent_state", column, &agent, v)).transpose()
+                };
+                Ok(Recorded {
+                    status: status
+                        .map(|s| word("agent_state", "status", &agent, &s, Status::from_word))
+                        .transpose()?,
+                    evaluated_at: at("evaluated_at", evaluated)?,
+                    boundary_at: at("boundary_at", boundary)?,
+                    stale_at: at("stale_at", stale)?,
+                    sequence,
+                    workspace,
+                    agent,
+                })
+            })
+            .collect()
+    }
+
+    pub(super) async fn schedules(&mut self, ids: &str) -> Result<Parts, StoreError> {
+        let agents: Vec<(String, String, String, bool, bool)> = run!(self, all AGENTS, ids)?;
+        let mut parts: Parts = agents
+            .into_iter()
+            .map(|(id, workspace, timezone, notify_start, notify_end)| (id, Ok(empty(workspace, timezone, notify_start, notify_end))))
+            .collect();
+        let slots: Vec<(String, String, String, String)> = run!(self, all SLOTS, ids)?;
+        for (agent, day, start, end) in slots {
+            add(&mut parts, &agent, |schedule| {
+                let times = day_slot("operating_hours", &agent, &start, &end)?;
+                let day = word("operating_hours", "day", &agent, &day, crate::domain::hours::day_from_word)?;
+                schedule.slots.push(Slot { day, start: times.start, end: times.end });
+                Ok(())
+            });
+        }
+        let overrides: Vec<(String, String, Option<String>, Option<String>)> = run!(self, all OVERRIDES, ids)?;
+        for (agent, date, start, end) in overrides {
+            add(&mut parts, &agent, |schedule| add_override(schedule, &agent, &date, start.zip(end)));
+        }
+        let holidays: Vec<(String, String)> = run!(self, all HOLIDAYS, ids)?;
+        for (agent, date) in holidays {
+            add(&mut parts, &agent, |schedule| {
+                schedule.holidays.push(parse("holidays", "date", &date, &date)?);
+                Ok(())
+            });
+        }
+        let away: Vec<(String, String, String)> = run!(self, all AWAY, ids)?;
+        for (agent, from, until) in away {
+            add(&mut parts, &agent, |schedule| {
+                let read = |column, value: &str| parse::<civil::DateTime>("away", column, &agent, value);
+                schedule.away.push(Away { from: read("from_local", &from)?, until: read("until_local", &until)? });
+                Ok(())
+            });
+        }
+        self.phones_and_pending(ids, &mut parts).await?;
+        Ok(parts)
+    }
+
+    async fn phones_and_pending(&mut self, ids: &str, parts: &mut Parts) -> Result<(), StoreError> {
+        let phones: Vec<(String, String, String)> = run!(self, all PHONES, ids)?;
+        for (agent, platform, token) in phones {
+            let channel = if platform == "ios" { ChannelKind::Apns } else { ChannelKind::Fcm };
+            add(parts, &agent, |schedule| {
+                schedule.phones.push(Phone { channel, token: DeviceToken::new(token) });
+                Ok(())
+            });
+        }
+        let pending: Vec<(String, String, String, i64)> = run!(self, all PENDING, ids)?;
+        for (agent, delivery, kind, at) in pending {
+            add(parts, &agent, |schedule| {
+                schedule.pending.push(PendingAlert {
+                    delivery: id("deliveries", &delivery)?,
+                    kind: word("deliveries", "kind", &delivery, &kind, AlertKind::from_word)?,
+                    at: instant("deliveries", "boundary_at", &delivery, at)?,
+                });
+                Ok(())
+            });
+        }
+        Ok(())
+    }
+}
+
+fn empty(workspace: String, timezone: String, notify_start: bool, notify_end: bool) -> Schedule {
+    Schedule {
+        workspace,
+        timezone,
+        notify_start,
+        notify_end,
+        slots: Vec::new(),
+        overrides: Vec::new(),
+        holidays: Vec::new(),
+        away: Vec::new(),
+        phones: Vec::new(),
+        pending: Vec::new(),
+    }
+}
+
+/// Adds to an agent's schedule; what cannot be read spoils that schedule alone.
+fn add(parts: &mut Parts, agent: &str, put: impl FnOnce(&mut Schedule) -> Result<(), StoreError>) {
+    if let Some(entry) = parts.get_mut(agent)
+        && let Ok(schedule) = entry
+        && let Err(error) = put(schedule)
+    {
+        *entry = Err(error);
+    }
+}
+
+fn add_override(
+    schedule: &mut Schedule,
+    agent: &str,
+    date: &str,
+    times: Option<(String, String)>,
+) -> Result<(), StoreError> {
+    let date = parse("overrides", "date", agent, date)?;
+    if schedule.overrides.last().is_none_or(|o| o.date != date) {
+        schedule.overrides.push(Override { date, slots: Vec::new() });
+    }
+    if let (Some((start, end)), Some(last)) = (times, schedule.overrides.last_mut()) {
+        last.slots.push(day_slot("override_slots", agent, &start, &end)?);
+    }
+    Ok(())
+}
+
+fn day_slot(table: &'static str, agent: &str, start: &str, end: &str) -> Result<DaySlot, StoreError> {
+    Ok(DaySlot {
+        start: parse(table, "start_time", agent, start)?,
+        end: parse(table, "end_time", agent, end)?,
+    })
+}
+
+/// Reads a date, a local time or both; the error names the agent whose row it is.
+pub(super) fn parse<T: std::str::FromStr>(
+    table: &'static str,
+    column: &'static str,
+    row: &str,
+    value: &str,
+) -> Result<T, StoreError> {
+    word(table, column, row, value, |v| v.parse().ok())
+}

@@ -1,0 +1,222 @@
+//! The delivery log, as operators read it and act on it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    StoreError, Tx, instant, ms,
+    sql::{run, statements},
+};
+
+statements! {
+    LIST = "SELECT d.id, d.transition_id, d.channel, d.workspace_id, d.agent_id, d.kind, d.receiver, d.state, d.reason,
+                d.boundary_at, d.sequence, d.created_at, d.due_at, d.deadline_at, d.settled_at, d.tries, d.epoch, d.receipt
+            FROM deliveries d
+            WHERE (CAST($1 AS TEXT) IS NULL OR d.state = $1) AND (CAST($2 AS TEXT) IS NULL OR d.channel = $2)
+              AND (CAST($3 AS TEXT) IS NULL OR d.agent_id = $3) AND (CAST($4 AS TEXT) IS NULL OR d.workspace_id = $4)
+              AND (CAST($5 AS TEXT) IS NULL OR d.reason = $5) AND d.created_at >= $6
+              AND (CAST($7 AS TEXT) IS NULL OR d.id = $7)
+            ORDER BY d.created_at DESC, d.id LIMIT $8";
+    ATTEMPTS_OF = "SELECT epoch, worker, started_at, finished_at, outcome, late, http_status, reason, retry_at
+                   FROM attempts WHERE delivery_id = $1 ORDER BY epoch";
+    REVIVE = "UPDATE deliveries SET state = 'pending', reason = 'retried_by_operator', due_at = $2, settled_at = NULL,
+                  crashes = 0, tries = 0, batch_cap = NULL
+              WHERE id = $1 AND state = 'failed' AND (deadline_at IS NULL OR deadline_at > $2)
+                AND NOT EXISTS (SELECT 1 FROM deliveries newer WHERE deliveries.channel = 'presence'
+                    AND newer.receiver = deliveries.receiver AND newer.channel = 'presence'
+                    AND newer.sequence > deliveries.sequence)";
+    AUDIT = "INSERT INTO audit (at, actor, action, target) VALUES ($1, $2, $3, $4)";
+}
+
+/// Which deliveries to list; `None` does not filter.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// State's word.
+    pub state: Option<String>,
+    /// Channel's word.
+    pub channel: Option<String>,
+    /// Agent's id.
+    pub agent: Option<String>,
+    /// Workspace's id.
+    pub workspace: Option<String>,
+    /// Reason, whole.
+    pub reason: Option<String>,
+    /// Recorded at or after (UTC).
+    pub since: Option<Timestamp>,
+    /// The delivery's id.
+    pub id: Option<String>,
+    /// At most so many, newest first.
+    pub limit: i64,
+}
+
+/// A delivery as the log shows it. Instants are UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeliveryRow {
+    /// Its id: `apns-id`, or the presence event's id.
+    pub id: String,
+    /// The transition that called for it.
+    pub transition: String,
+    /// `apns`, `fcm` or `presence`.
+    pub channel: String,
+    /// The workspace.
+    pub workspace: String,
+    /// The agent; none for a workspace's mode.
+    pub agent: Option<String>,
+    /// What it says.
+    pub kind: String,
+    /// A phone's fingerprint (never its token), or who the presence event is about.
+    pub receiver: String,
+    /// Where it stands.
+    pub state: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// The boundary an alert is about.
+    pub boundary: Option<Timestamp>,
+    /// A presence event's sequence.
+    pub sequence: Option<i64>,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// When it is, or was last, due.
+    pub due_at: Timestamp,
+    /// After which it is of no use.
+    pub deadline: Option<Timestamp>,
+    /// When it reached its final state.
+    pub settled_at: Option<Timestamp>,
+    /// Tries it has cost.
+    pub tries: i64,
+    /// Leases it has had.
+    pub attempts: i64,
+    /// The receiver's id of what it accepted.
+    pub receipt: Option<String>,
+}
+
+/// One attempt. Instants are UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttemptRow {
+    /// The lease's number.
+    pub epoch: i64,
+    /// Who made it.
+    pub worker: String,
+    /// When the lease was taken.
+    pub started_at: Timestamp,
+    /// When the answer came.
+    pub finished_at: Option<Timestamp>,
+    /// What it came to; none while it is under way.
+    pub outcome: Option<String>,
+    /// The answer came after the lease had been taken over.
+    pub late: bool,
+    /// The answer's status.
+    pub http_status: Option<i64>,
+    /// The receiver's word for it, or ours.
+    pub reason: Option<String>,
+    /// When it was to be tried again.
+    pub retry_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Raw {
+    id: String,
+    transition_id: String,
+    channel: String,
+    workspace_id: String,
+    agent_id: Option<String>,
+    kind: String,
+    receiver: String,
+    state: String,
+    reason: Option<String>,
+    boundary_at: Option<i64>,
+    sequence: Option<i64>,
+    created_at: i64,
+    due_at: i64,
+    deadline_at: Option<i64>,
+    settled_at: Option<i64>,
+    tries: i64,
+    epoch: i64,
+    receipt: Option<String>,
+}
+
+impl Tx {
+    /// The delivery log, newest first.
+    pub async fn deliveries(&mut self, filter: &DeliveryFilter) -> Result<Vec<DeliveryRow>, StoreError> {
+        let rows: Vec<Raw> = run!(
+            self, all LIST,
+            filter.state.as_deref(),
+            filter.channel.as_deref(),
+            filter.agent.as_deref(),
+            filter.workspace.as_deref(),
+            filter.reason.as_deref(),
+            filter.since.map_or(0, ms),
+            filter.id.as_deref(),
+            filter.limit
+        )?;
+        rows.into_iter().map(Raw::read).collect()
+    }
+
+    /// A delivery's attempts, oldest first.
+    pub async fn attempts(&mut self, delivery: &str) -> Result<Vec<AttemptRow>, StoreError> {
+        type Row = (
+            i64, String, i64, Option<i64>, Option<String>, bool, Option<i64>, Option<String>, Option<i64>,
+        );
+        let rows: Vec<Row> = run!(self, all ATTEMPTS_OF, delivery)?;
+        let at = |column, value| instant("attempts", column, delivery, value);
+        rows.into_iter()
+            .map(|(epoch, worker, started, finished, outcome, late, http_status, reason, retry)| {
+                Ok(AttemptRow {
+                    epoch,
+                    worker,
+                    started_at: at("started_at", started)?,
+                    finished_at: finished.map(|f| at("finished_at", f)).transpose()?,
+                    outcome,
+                    late,
+                    http_status,
+                    reason,
+                    retry_at: retry.map(|r| at("retry_at", r)).transpose()?,
+                })
+            })
+            .collect()
+    }
+
+    /// Revives a failed delivery in an operator's name; `false` where it has not failed, its
+    /// deadline has passed or a newer event of the same agent exists.
+    pub async fn retry(&mut self, delivery: &str, now: Timestamp, actor: &str) -> Result<bool, StoreError> {
+        let revived = run!(self, execute REVIVE, delivery, ms(now))?;
+        if revived == 1 {
+            run!(self, execute AUDIT, ms(now), actor, "delivery.retry", delivery)?;
+        }
+        Ok(revived == 1)
+    }
+}
+
+impl Raw {
+    fn read(self) -> Result<DeliveryRow, StoreError> {
+        let at = |column, value: Option<i64>| value.map(|v| instant("deliveries", column, &self.id, v)).transpose();
+        Ok(DeliveryRow {
+            boundary: at("boundary_at", self.boundary_at)?,
+            created_at: instant("deliveries", "created_at", &self.id, self.created_at)?,
+            due_at: instant("deliveries", "due_at", &self.id, self.due_at)?,
+            deadline: at("deadline_at", self.deadline_at)?,
+            settled_at: at("settled_at", self.settled_at)?,
+            receiver: if self.channel == "presence" { self.receiver } else { fingerprint(&self.receiver) },
+            id: self.id,
+            transition: self.transition_id,
+            channel: self.channel,
+            workspace: self.workspace_id,
+            agent: self.agent_id,
+            kind: self.kind,
+            state: self.state,
+            reason: self.reason,
+            sequence: self.sequence,
+            tries: self.tries,
+            attempts: self.epoch,
+            receipt: self.receipt,
+        })
+    }
+}
+
+/// A name for a phone that does not give its token away: the first 12 hex digits of its SHA-256.
+fn fingerprint(token: &str) -> String {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(token.as_bytes());
+    let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("phone:{hex}")
+}

@@ -1,0 +1,210 @@
+//! Opening a database: connection options, the schema's version, the SQLite library's.
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    ConnectOptions,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{
+    Db, Store, StoreError, Tx,
+    sql::{run, statements},
+};
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+statements! {
+    KEEP_META = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+    READ_META = "SELECT value FROM meta WHERE key = $1";
+    WRITE_META = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+}
+
+/// How to open a database.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// `sqlite://path` or `postgres://user@host/db`; it may hold a password.
+    pub url: SecretString,
+    /// Bring the schema up to date first; otherwise an old schema is refused.
+    pub migrate: bool,
+    /// Most connections to Postgres.
+    pub connections: u32,
+}
+
+impl OpenOptions {
+    /// Opens `url` and brings its schema up to date.
+    pub fn new(url: impl Into<SecretString>) -> Self {
+        Self { url: url.into(), migrate: true, connections: 8 }
+    }
+}
+
+impl Store {
+    /// Opens a database and checks, or brings up to date, its schema.
+    ///
+    /// # Errors
+    /// A URL of another kind, no connection, a schema newer than this program, or an older one when
+    /// `migrate` is off; a SQLite library that can lose commits.
+    pub async fn open(options: &OpenOptions) -> Result<Self, StoreError> {
+        let db = connect(options).await?;
+        if options.migrate {
+            migrate(&db).await?;
+        }
+        check_version(&db).await?;
+        let mut store = Self { db, installation: Arc::from("") };
+        store.installation = store.meta_or("installation", || format!("{:032x}", rand::random::<u128>())).await?.into();
+        Ok(store)
+    }
+
+    /// The value kept under `key`; the first to ask decides it.
+    async fn meta_or(&self, key: &str, value: impl FnOnce() -> String) -> Result<String, StoreError> {
+        let mut tx = self.begin().await?;
+        run!(&mut tx, execute KEEP_META, key, value())?;
+        let (kept,): (String,) = run!(&mut tx, one READ_META, key)?;
+        tx.commit().await?;
+        Ok(kept)
+    }
+
+    /// The schema's version, and that the database answers.
+    pub async fn schema_version(&self) -> Result<i64, StoreError> {
+        version(&self.db).await
+    }
+}
+
+impl Tx {
+    /// The value kept under `key`.
+    pub async fn meta(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+        let row: Option<(String,)> = run!(self, optional READ_META, key)?;
+        Ok(row.map(|(value,)| value))
+    }
+
+    /// Keeps `value` under `key`.
+    pub async fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
+        run!(self, execute WRITE_META, key, value)?;
+        Ok(())
+    }
+}
+
+async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
+    let failed = |source| StoreError::Connection { what: "connecting", source };
+    let url = options.url.expose_secret();
+    if url.starts_with("sqlite:") {
+        let connect = sqlite_options(url).map_err(failed)?;
+        let write = SqlitePoolOptions::new().max_connections(1).connect_with(connect.clone()).await.map_err(failed)?;
+        refuse_old_sqlite(&write).await?;
+        let read = SqlitePoolOptions::new().max_connections(2).min_connections(0).connect_lazy_with(connect);
+        Ok(Db::Sqlite { write, read })
+    } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        let connect = postgres_options(url).map_err(failed)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(connect)
+            .await
+            .map_err(failed)?;
+        Ok(Db::Postgres(pool))
+    } else {
+        let scheme = url.split(':').next().unwrap_or_default();
+        Err(StoreError::Url(format!("`{scheme}:` is not a database; write sqlite://FILE or postgres://USER@HOST/DB")))
+    }
+}
+
+fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
+    Ok(SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(10))
+        .foreign_keys(true)
+        .disable_statement_logging())
+}
+
+fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let connect = PgConnectOptions::from_str(url)?.application_name("shiftbell").disable_statement_logging();
+    Ok(connect.options([
+        ("statement_timeout", "30s"),
+        ("idle_in_transaction_session_timeout", "30s"),
+        ("lock_timeout", "10s"),
+    ]))
+}
+
+/// SQLite 3.7.0–3.51.2 can lose commits in WAL mode when checkpoints race ("The WAL-reset bug",
+/// sqlite.org/wal.html); 3.50.7 and 3.44.6 have the fix too.
+async fn refuse_old_sqlite(pool: &sqlx::SqlitePool) -> Result<(), StoreError> {
+    let (version,): (String,) = sqlx::query_as("SELECT sqlite_version()")
+        .fetch_one(pool)
+        .await
+        .map_err(|source| StoreError::Connection { what: "asking SQLite's version", source })?;
+    if sqlite_keeps_commits(&version) { Ok(()) } else { Err(StoreError::OldSqlite(version)) }
+}
+
+fn sqlite_keeps_commits(version: &str) -> bool {
+    let parts: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
+    match parts[..] {
+        [3, 44, patch] => patch >= 6,
+        [3, 50, patch] => patch >= 7,
+        [3, minor, patch] => (minor, patch) >= (51, 3),
+        _ => false,
+    }
+}
+
+async fn migrate(db: &Db) -> Result<(), StoreError> {
+    let done = match db {
+        Db::Sqlite { write, .. } => SQLITE.run(write).await,
+        Db::Postgres(pool) => POSTGRES.run(pool).await,
+    };
+    match done {
+        // Told apart from other failures by check_version, which names both versions.
+        Err(sqlx::migrate::MigrateError::VersionMissing(_)) | Ok(()) => Ok(()),
+        Err(error) => Err(StoreError::Migration(error)),
+    }
+}
+
+async fn check_version(db: &Db) -> Result<(), StoreError> {
+    let known = SQLITE.iter().map(|m| m.version).max().unwrap_or(0);
+    match version(db).await? {
+        found if found > known => Err(StoreError::Newer { found, known }),
+        found if found < known => Err(StoreError::Older { found, known }),
+        _ => Ok(()),
+    }
+}
+
+/// 0 where there is no schema yet.
+async fn version(db: &Db) -> Result<i64, StoreError> {
+    const EXISTS_SQLITE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
+    const EXISTS_POSTGRES: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+    const NEWEST: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
+    let failed = |source| StoreError::Connection { what: "reading the schema's version", source };
+    macro_rules! ask {
+        ($pool:expr, $exists:expr) => {{
+            let (exists,): (bool,) = sqlx::query_as($exists).fetch_one($pool).await.map_err(failed)?;
+            if !exists {
+                return Ok(0);
+            }
+            let (newest,): (i64,) = sqlx::query_as(NEWEST).fetch_one($pool).await.map_err(failed)?;
+            Ok(newest)
+        }};
+    }
+    match db {
+        Db::Sqlite { write, .. } => ask!(write, EXISTS_SQLITE),
+        Db::Postgres(pool) => ask!(pool, EXISTS_POSTGRES),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sqlite_keeps_commits;
+
+    #[test]
+    fn only_sqlite_with_the_wal_reset_fix_is_taken() {
+        for good in ["3.51.3", "3.52.0", "3.50.7", "3.44.6"] {
+            assert!(sqlite_keeps_commits(good), "{good}");
+        }
+        for bad in ["3.51.2", "3.50.6", "3.44.5", "3.40.1", "3.46.0", "?"] {
+            assert!(!sqlite_keeps_commits(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! The outbox: claiming what is due under a lease, and settling what it came to.
+//!
+//! - A claim raises the delivery's epoch and writes the attempt (delivery, epoch) in one
+//!   transaction; a settlement changes the delivery only under `epoch AND state = 'leased'`. A
+//!   holder whose lease was taken over marks its own attempt late and touches nothing else.
+//! - A lease that ran out leaves its attempt's outcome `unknown`; a delivery that took its holder
+//!   down three times has failed as `poison`.
+//! - For one agent (or workspace) at most one presence event is under way.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    StoreError, Tx, instant, ms,
+    rows::{id, json, list, word},
+    sql::{run, statements},
+};
+use crate::domain::{
+    delivery::{AlertKind, ChannelKind, DeliveryState, DeviceFate},
+    device::{DeviceToken, Environment},
+    presence::{Change, Event, Mode, Reason, Status},
+};
+
+/// Holders a delivery may take down before it is given up.
+const CRASHES_TO_POISON: i64 = 3;
+
+statements! {
+    LAPSED = "UPDATE attempts SET outcome = 'unknown', reason = 'lease_ran_out', finished_at = $1
+              WHERE finished_at IS NULL AND EXISTS (
+                  SELECT 1 FROM deliveries d WHERE d.id = attempts.delivery_id AND d.epoch = attempts.epoch
+                  AND d.state = 'leased' AND d.lease_until <= $1)";
+    POISONED = "UPDATE deliveries SET state = 'failed', reason = 'poison', settled_at = $1, lease_until = NULL, crashes = crashes + 1
+              WHERE state = 'leased' AND lease_until <= $1 AND crashes + 1 >= $2";
+    REAP = "UPDATE deliveries SET state = 'pending', reason = 'lease_ran_out', due_at = $1, lease_until = NULL,
+                crashes = crashes + 1, tries = tries + 1
+            WHERE state = 'leased' AND lease_until <= $1";
+    EXPIRE = "UPDATE deliveries SET state = 'expired', reason = coalesce(reason, 'deadline'), settled_at = $1
+              WHERE state = 'pending' AND deadline_at <= $1";
+    OVERTAKEN = "UPDATE deliveries SET state = 'superseded', reason = 'newer_sequence', settled_at = $2
+              WHERE id IN ({list}) AND state = 'pending' AND channel = 'presence' AND EXISTS (
+                  SELECT 1 FROM deliveries newer WHERE newer.receiver = deliveries.receiver
+                  AND newer.channel = 'presence' AND newer.sequence > deliveries.sequence)";
+    CLAIM = "WITH picked AS MATERIALIZED (
+                 SELECT p.id FROM deliveries p WHERE p.state = 'pending' AND p.channel = $1 AND p.due_at <= $2
+                     AND (p.channel <> 'presence' OR NOT EXISTS (
+                         SELECT 1 FROM deliveries f WHERE f.receiver = p.receiver AND f.state = 'leased' AND f.channel = 'presence'))
+                 ORDER BY p.due_at LIMIT $3 {skip_locked})
+             UPDATE deliveries SET state = 'leased', lease_until = $4, epoch = epoch + 1
+             WHERE id IN (SELECT id FROM picked)
+             RETURNING id, epoch, tries, batch_cap, deadline_at, receiver";
+    ATTEMPTS = "INSERT INTO attempts (delivery_id, epoch, worker, started_at)
+                SELECT id, epoch, worker, started_at FROM {rows(id TEXT, epoch BIGINT, worker TEXT, started_at BIGINT)}";
+    PUSHES = "SELECT d.id, d.transition_id, d.kind, d.agent_id, d.boundary_at, t.counterpart_at,
+                  a.timezone, a.locale, a.notify_start, a.notify_end, v.environment
+              FROM deliveries d JOIN transitions t ON t.id = d.transition_id
+                  LEFT JOIN agents a ON a.id = d.agent_id
+                  LEFT JOIN devices v ON v.token = d.receiver AND v.agent_id = d.agent_id AND v.state = 'active'
+                      AND v.platform = CASE d.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
+              WHERE d.id IN ({list})";
+    EVENTS = "SELECT d.id, t.workspace_id, t.effective_at, t.sequence, t.agent_id, t.status, t.accepts, t.reason, t.mode
+              FROM deliveries d JOIN transitions t ON t.id = d.transition_id WHERE d.id IN ({list})";
+    SETTLE = "UPDATE deliveries SET state = v.state, reason = v.reason, lease_until = NULL,
+                  due_at = coalesce(v.due_at, deliveries.due_at), tries = tries + v.cost, batch_cap = v.batch_cap,
+                  receipt = v.receipt, settled_at = v.settled_at
+              FROM {rows(id TEXT, epoch BIGINT, state TEXT, reason TEXT, due_at BIGINT, cost BIGINT,
+                  batch_cap BIGINT, receipt TEXT, settled_at BIGINT)}
+              WHERE deliveries.id = v.id AND deliveries.epoch = v.epoch AND deliveries.state = 'leased'
+              RETURNING deliveries.id";
+    FINISH = "UPDATE attempts SET finished_at = coalesce(attempts.finished_at, v.finished_at), outcome = v.outcome,
+                  reason = v.reason, http_status = v.http_status, retry_at = v.due_at, late = v.late
+              FROM {rows(id TEXT, epoch BIGINT, finished_at BIGINT, outcome TEXT, reason TEXT, http_status BIGINT,
+                  due_at BIGINT, late BOOLEAN)}
+              WHERE attempts.delivery_id = v.id AND attempts.epoch = v.epoch";
+    DEVICES = "UPDATE devices SET state = v.state, state_reason = v.reason
+               FROM {rows(id TEXT, state TEXT, reason TEXT, before BIGINT)} JOIN deliveries d ON d.id = v.id
+               WHERE devices.token = d.receiver AND devices.agent_id = d.agent_id AND devices.state = 'active'
+                 AND devices.platform = CASE d.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
+                 AND (v.before IS NULL OR devices.registered_at < v.before)";
+}
+
+/// A delivery under lease.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The delivery's id.
+    pub id: Uuid,
+    /// This lease's number.
+    pub epoch: i64,
+    /// Tries it has cost so far.
+    pub tries: i64,
+    /// The largest batch it may travel in, once a batch with it was refused.
+    pub batch_cap: Option<i64>,
+    /// After which (UTC) it is of no use; presence has none.
+    pub deadline: Option<Timestamp>,
+    /// The phone's token.
+    receiver: DeviceToken,
+}
+
+/// What a push is made of, as it stands at sending time.
+#[derive(Debug, Clone)]
+pub struct PushFacts {
+    /// The phone.
+    pub token: DeviceToken,
+    /// Which of Apple's hosts knows it.
+    pub environment: Environment,
+    /// Start or end.
+    pub event: AlertKind,
+    /// The agent.
+    pub agent: String,
+    /// The agent's zone, an IANA name.
+    pub timezone: String,
+    /// The agent's language.
+    pub locale: Option<String>,
+    /// The transition that called for it.
+    pub transition: Uuid,
+    /// The boundary, UTC.
+    pub at: Timestamp,
+    /// When this shift ends, or the next starts, UTC.
+    pub counterpart: Option<Timestamp>,
+}
+
+/// What one lease came to.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The delivery's id.
+    pub id: Uuid,
+    /// The lease's number.
+    pub epoch: i64,
+    /// The delivery's next state, not `leased`.
+    pub state: DeliveryState,
+    /// Why, in a word.
+    pub reason: String,
+    /// When (UTC) it is due again, for `pending`.
+    pub due_at: Option<Timestamp>,
+    /// Whether it cost a try.
+    pub cost: bool,
+    /// The largest batch it may travel in from now on.
+    pub batch_cap: Option<i64>,
+    /// The receiver's id of what it accepted.
+    pub receipt: Option<String>,
+    /// The attempt's outcome: a verdict's word, or `released`.
+    pub outcome: &'static str,
+    /// The answer's HTTP status.
+    pub http_status: Option<u16>,
+    /// When (UTC) the answer came.
+    pub finished_at: Timestamp,
+    /// What becomes of the phone.
+    pub device: DeviceFate,
+}
+
+#[derive(Serialize)]
+struct AttemptStart<'a> {
+    id: Uuid,
+    epoch: i64,
+    worker: &'a str,
+    started_at: i64,
+}
+
+#[derive(Serialize)]
+struct SettleRow<'a> {
+    id: Uuid,
+    epoch: i64,
+    state: &'static str,
+    reason: &'a str,
+    due_at: Option<i64>,
+    cost: i64,
+    batch_cap: Option<i64>,
+    receipt: Option<&'a str>,
+    settled_at: Option<i64>,
+    outcome: &'static str,
+    http_status: Option<u16>,
+    finished_at: i64,
+    late: bool,
+}
+
+#[derive(Serialize)]
+struct DeviceRow<'a> {
+    id: Uuid,
+    state: &'static str,
+    reason: &'a str,
+    before: Option<i64>,
+}
+
+impl Tx {
+    /// Takes back leases that ran out and expires pushes past their deadline, as of `now` (UTC);
+    /// returns how many deliveries it touched.
+    pub async fn reap(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let now = ms(now);
+        run!(self, execute LAPSED, now)?;
+        let poisoned = run!(self, execute POISONED, now, CRASHES_TO_POISON)?;
+        let reaped = run!(self, execute REAP, now)?;
+        let expired = run!(self, execute EXPIRE, now)?;
+        Ok(poisoned + reaped + expired)
+    }
+
+    /// Leases at most `limit` due deliveries of a channel until `until` (UTC), earliest first, and
+    /// begins their attempts in `worker`'s name.
+    pub async fn claim(
+        &mut self,
+        channel: ChannelKind,
+        now: Timestamp,
+        until: Timestamp,
+        limit: i64,
+        worker: &str,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        type Row = (String, i64, i64, Option<i64>, Option<i64>, String);
+        let rows: Vec<Row> = run!(self, all CLAIM, channel.as_str(), ms(now), limit, ms(until))?;
+        let claimed = rows
+            .into_iter()
+            .map(|(key, epoch, tries, batch_cap, deadline, receiver)| {
+                Ok(Claimed {
+                    id: id("deliveries", &key)?,
+                    epoch,
+                    tries,
+                    batch_cap,
+                    deadline: deadline.map(|d| instant("deliveries", "deadline_at", &key, d)).transpose()?,
+                    receiver: DeviceToken::new(receiver),
+                })
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        if !claimed.is_empty() {
+            let started_at = ms(now);
+            let attempts: Vec<_> = claimed
+                .iter()
+                .map(|c| AttemptStart { id: c.id, epoch: c.epoch, worker, started_at })
+                .collect();
+            run!(self, execute ATTEMPTS, json(&attempts))?;
+        }
+        Ok(claimed)
+    }
+
+    /// The pushes of these leases as they stand now, in the same order; `Err` says why one must not
+    /// ring any more.
+    pub async fn pushes(&mut self, claimed: &[Claimed]) -> Result<Vec<Result<PushFacts, &'static str>>, StoreError> {
+        type Row = (
+            String, String, String, String, i64, Option<i64>,
+            Option<String>, Option<String>, Option<bool>, Option<bool>, Option<String>,
+        );
+        let rows: Vec<Row> = run!(self, all PUSHES, id_list(claimed))?;
+        let mut found = std::collections::HashMap::with_capacity(rows.len());
+        for (key, transition, kind, agent, at, counterpart, zone, locale, on_start, on_end, environment) in rows {
+            let event = word("deliveries", "kind", &key, &kind, AlertKind::from_word)?;
+            let wanted = match event {
+                AlertKind::HoursStart => on_start,
+                AlertKind::HoursEnd => on_end,
+            };
+            let facts = match (zone, wanted, environment) {
+                (None, ..) => Err("agent_removed"),
+                (_, Some(false) | None, _) => Err("opted_out"),
+                (.., None) => Err("phone_gone"),
+                (Some(timezone), Some(true), Some(environment)) => Ok(PushFacts {
+                    token: DeviceToken::new(""),
+                    environment: if environment == "sandbox" { Environment::Sandbox } else { Environment::Production },
+                    event,
+                    agent,
+                    timezone,
+                    locale,
+                    transition: word("deliveries", "transition_id", &key, &transition, |v| Uuid::parse_str(v).ok())?,
+                    at: instant("deliveries", "boundary_at", &key, at)?,
+                    counterpart: counterpart
+                        .map(|c| instant("transitions", "counterpart_at", &key, c))
+                        .transpose()?,
+                }),
+            };
+            found.insert(id("deliveries", &key)?, facts);
+        }
+        Ok(claimed
+            .iter()
+            .map(|c| {
+                let facts = found.remove(&c.id).unwrap_or(Err("gone"))?;
+                Ok(PushFacts { token: c.receiver.clone(), ..facts })
+            })
+            .collect())
+    }
+
+    /// The presence events of these leases, in the same order.
+    pub async fn events(&mut self, claimed: &[Claimed]) -> Result<Vec<Event>, StoreError> {
+        type Row = (String, String, i64, i64, Option<String>, Option<String>, bool, String, Option<String>);
+        let rows: Vec<Row> = run!(self, all EVENTS, id_list(claimed))?;
+        let mut found = std::collections::HashMap::with_capacity(rows.len());
+        for (key, workspace, effective_at, sequence, agent, status, accepts, reason, mode) in rows {
+            let missing = |_: &str| None;
+            let change = match (agent, mode) {
+                (Some(agent), _) => Change::Agent {
+                    status: word("transitions", "status", &key, status.as_deref().unwrap_or(""), Status::from_word)?,
+                    accepts_conversations: accepts,
+                    reason: word("transitions", "reason", &key, &reason, Reason::from_word)?,
+                    agent,
+                },
+                (None, Some(mode)) => {
+                    Change::Workspace { mode: word("transitions", "mode", &key, &mode, Mode::from_word)? }
+                }
+                (None, None) => return word("transitions", "mode", &key, "", missing),
+            };
+            let id = id("deliveries", &key)?;
+            let effective_at = instant("transitions", "effective_at", &key, effective_at)?;
+            found.insert(id, Event { id, workspace, effective_at, sequence, change });
+        }
+        claimed
+            .iter()
+            .map(|c| {
+                found.remove(&c.id).ok_or_else(|| StoreError::Corrupt {
+                    table: "deliveries",
+                    column: "transition_id",
+                    row: c.id.to_string(),
+                    problem: "its transition is gone".into(),
+                })
+            })
+            .collect()
+    }
+
+    /// Writes what leases came to, each under its epoch; returns how many came late.
+    pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<usize, StoreError> {
+        let mut rows: Vec<SettleRow> = settlements.iter().map(settle_row).collect();
+        let kept: Vec<(String,)> = run!(self, all SETTLE, json(&rows))?;
+        let kept: std::collections::HashSet<Uuid> =
+            kept.into_iter().map(|(key,)| id("deliveries", &key)).collect::<Result<_, _>>()?;
+        for row in &mut rows {
+            row.late = !kept.contains(&row.id);
+        }
+        run!(self, execute FINISH, json(&rows))?;
+        let pending: Vec<String> = rows
+            .iter()
+            .filter(|row| !row.late && row.state == "pending")
+            .map(|row| row.id.to_string())
+            .collect();
+        if let (false, Some(first)) = (pending.is_empty(), settlements.first()) {
+            run!(self, execute OVERTAKEN, list(pending.iter().map(String::as_str)), ms(first.finished_at))?;
+        }
+        let devices: Vec<_> = settlements.iter().filter_map(device_row).collect();
+        if !devices.is_empty() {
+            run!(self, execute DEVICES, json(&devices))?;
+        }
+        Ok(rows.len() - kept.len())
+    }
+}
+
+fn id_list(claimed: &[Claimed]) -> String {
+    json(&claimed.iter().map(|c| c.id).collect::<Vec<_>>())
+}
+
+fn settle_row(s: &Settlement) -> SettleRow<'_> {
+    SettleRow {
+        id: s.id,
+        epoch: s.epoch,
+        state: s.state.as_str(),
+        reason: &s.reason,
+        due_at: s.due_at.map(ms),
+        cost: i64::from(s.cost),
+        batch_cap: s.batch_cap,
+        receipt: s.receipt.as_deref(),
+        settled_at: (s.state != DeliveryState::Pending).then(|| ms(s.finished_at)),
+        outcome: s.outcome,
+        http_status: s.http_status,
+        finished_at: ms(s.finished_at),
+        late: false,
+    }
+}
+
+fn device_row(s: &Settlement) -> Option<DeviceRow<'_>> {
+    let (state, before) = match s.device {
+        DeviceFate::Keep => return None,
+        DeviceFate::Quarantine => ("quarantined", None),
+        DeviceFate::Disable(before) => ("disabled", before.map(ms)),
+    };
+    Some(DeviceRow { id: s.id, state, reason: &s.reason, before })
+}

@@ -1,0 +1,151 @@
+//! One text for each statement, two engines.
+//!
+//! A [`Sql`] is written once, in the SQL both engines share. What they lack in common is a few
+//! named fragments in braces:
+//!
+//! - `{rows(id TEXT, n BIGINT)}`: the JSON array bound as `$1`, as a table `v` of these columns;
+//!   one bind and one constant text for any number of rows.
+//! - `{list}`: the JSON array of strings bound as `$1`, as a subquery.
+//! - `{skip_locked}`: Postgres' `FOR UPDATE SKIP LOCKED` (`{skip_locked_w}`: of the rows of `w`);
+//!   SQLite has one writer and needs none.
+//!
+//! `every_statement_prepares` (tests/store_statements.rs) prepares each on both engines.
+
+use std::sync::OnceLock;
+
+/// Which engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite, bundled.
+    Sqlite,
+    /// Postgres.
+    Postgres,
+}
+
+/// A statement with its name, which errors carry.
+#[derive(Debug)]
+pub struct Sql {
+    /// The name of its constant.
+    pub name: &'static str,
+    template: &'static str,
+    rendered: [OnceLock<String>; 2],
+}
+
+impl Sql {
+    /// A statement; see the module's doc for the fragments.
+    pub const fn new(name: &'static str, template: &'static str) -> Self {
+        Self {
+            name,
+            template,
+            rendered: [OnceLock::new(), OnceLock::new()],
+        }
+    }
+
+    /// The text for one engine.
+    pub fn on(&'static self, dialect: Dialect) -> &'static str {
+        self.rendered[dialect as usize].get_or_init(|| render(self.template, dialect))
+    }
+
+    /// How many values the statement binds.
+    pub fn binds(&self) -> usize {
+        let rendered = render(self.template, Dialect::Postgres);
+        (1..)
+            .take_while(|n| rendered.contains(&format!("${n}")))
+            .count()
+    }
+}
+
+fn render(template: &str, dialect: Dialect) -> String {
+    let mut out = String::with_capacity(template.len() + 128);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let (fragment, after) = after.split_once('}').unwrap_or((after, ""));
+        out.push_str(&expand(fragment, dialect));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn expand(fragment: &str, dialect: Dialect) -> String {
+    let sqlite = dialect == Dialect::Sqlite;
+    match fragment.strip_prefix("rows(").and_then(|f| f.strip_suffix(')')) {
+        Some(columns) if sqlite => {
+            let columns: Vec<_> = columns
+                .split(',')
+                .filter_map(|column| column.split_whitespace().next())
+                .map(|name| format!("value->>'{name}' AS {name}"))
+                .collect();
+            format!("(SELECT {} FROM json_each($1)) AS v", columns.join(", "))
+        }
+        Some(columns) => format!("jsonb_to_recordset(CAST($1 AS jsonb)) AS v({columns})"),
+        None => match (fragment, sqlite) {
+            ("list", true) => "SELECT value FROM json_each($1)".into(),
+            ("list", false) => "SELECT jsonb_array_elements_text(CAST($1 AS jsonb))".into(),
+            ("skip_locked" | "skip_locked_w", true) => String::new(),
+            ("skip_locked", false) => "FOR UPDATE SKIP LOCKED".into(),
+            ("skip_locked_w", false) => "FOR UPDATE OF w SKIP LOCKED".into(),
+            _ => unreachable!("no fragment is called {fragment}"),
+        },
+    }
+}
+
+/// Declares statements, and `ALL`, the list of them.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
+        $($(#[$doc])* pub(super) static $name: $crate::store::sql::Sql =
+            $crate::store::sql::Sql::new(stringify!($name), $text);)+
+        /// Every statement of this file.
+        pub(super) static ALL: &[&$crate::store::sql::Sql] = &[$(&$name),+];
+    };
+}
+pub(crate) use statements;
+
+/// Runs a statement in a transaction: `run!(tx, execute SQL, bind, …)` gives the affected rows,
+/// `all`, `one` and `optional` give rows of the expected type.
+macro_rules! run {
+    (@query $sql:ident, $dialect:ident, $($bind:expr),*) => {
+        sqlx::query($sql.on($crate::store::sql::Dialect::$dialect))$(.bind($bind))*
+    };
+    (@query_as $sql:ident, $dialect:ident, $($bind:expr),*) => {
+        sqlx::query_as($sql.on($crate::store::sql::Dialect::$dialect))$(.bind($bind))*
+    };
+    (@each $tx:expr, $sql:ident, $how:ident, $query:ident, $($bind:expr),*) => {
+        match &mut *$tx {
+            $crate::store::Tx::Sqlite(c) => run!(@$query $sql, Sqlite, $($bind),*).$how(&mut **c).await,
+            $crate::store::Tx::Postgres(c) => run!(@$query $sql, Postgres, $($bind),*).$how(&mut **c).await,
+        }
+        .map_err(|source| $crate::store::StoreError::Statement { name: $sql.name, source })
+    };
+    ($tx:expr, execute $sql:ident $(, $bind:expr)*) => {
+        match &mut *$tx {
+            $crate::store::Tx::Sqlite(c) => run!(@query $sql, Sqlite, $($bind),*)
+                .execute(&mut **c).await.map(|done| done.rows_affected()),
+            $crate::store::Tx::Postgres(c) => run!(@query $sql, Postgres, $($bind),*)
+                .execute(&mut **c).await.map(|done| done.rows_affected()),
+        }
+        .map_err(|source| $crate::store::StoreError::Statement { name: $sql.name, source })
+    };
+    ($tx:expr, all $sql:ident $(, $bind:expr)*) => { run!(@each $tx, $sql, fetch_all, query_as, $($bind),*) };
+    ($tx:expr, one $sql:ident $(, $bind:expr)*) => { run!(@each $tx, $sql, fetch_one, query_as, $($bind),*) };
+    ($tx:expr, optional $sql:ident $(, $bind:expr)*) => { run!(@each $tx, $sql, fetch_optional, query_as, $($bind),*) };
+}
+pub(crate) use run;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_expand_for_each_engine() {
+        let text = "UPDATE t SET n = v.n FROM {rows(id TEXT, n BIGINT)} WHERE t.id = v.id AND k IN ({list}) {skip_locked}";
+        let sqlite = render(text, Dialect::Sqlite);
+        assert!(sqlite.contains("(SELECT value->>'id' AS id, value->>'n' AS n FROM json_each($1)) AS v"));
+        assert!(sqlite.contains("IN (SELECT value FROM json_each($1))"));
+        assert!(!sqlite.contains("SKIP LOCKED"));
+        let postgres = render(text, Dialect::Postgres);
+        assert!(postgres.contains("jsonb_to_recordset(CAST($1 AS jsonb)) AS v(id TEXT, n BIGINT)"));
+        assert!(postgres.ends_with("FOR UPDATE SKIP LOCKED"));
+    }
+}

@@ -1,0 +1,166 @@
+//! What is due next, and how the worker hears of a change before then.
+//!
+//! Postgres tells (LISTEN); where that connection is lost, and on SQLite, a look at a counter does:
+//! `PRAGMA data_version` changes when another connection committed, and reads no table.
+
+use jiff::Timestamp;
+use sqlx::{Sqlite, pool::PoolConnection, postgres::PgListener};
+
+use super::{
+    Db, Store, StoreError, Tx, instant,
+    sql::{run, statements},
+};
+use crate::domain::delivery::ChannelKind;
+
+statements! {
+    NEXT_WORK = "SELECT (SELECT min(due_at) FROM agent_state WHERE due_at IS NOT NULL),
+                     EXISTS (SELECT 1 FROM workspace_state WHERE dirty_at IS NOT NULL),
+                     (SELECT min(lease_until) FROM deliveries WHERE state = 'leased'),
+                     (SELECT min(deadline_at) FROM deliveries WHERE state = 'pending')";
+    NEXT_SEND = "SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND channel = $1";
+    OPEN_COUNTS = "SELECT channel, state, count(*), min(created_at) FROM deliveries
+                   WHERE state IN ('pending', 'leased') GROUP BY channel, state";
+    STALE_COUNT = "SELECT count(*) FROM agent_state WHERE due_at = 0";
+    DEVICE_COUNTS = "SELECT platform, state, count(*) FROM devices GROUP BY platform, state";
+    REPLAN_ALL = "UPDATE agent_state SET due_at = 0 WHERE status IS NOT NULL";
+    REPLAN_AHEAD = "UPDATE agent_state SET due_at = 0 WHERE evaluated_at > $1";
+}
+
+/// When there is work next, UTC; `None`: never, unless something changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// A boundary, or a stale plan (then in the past).
+    pub scan: Option<Timestamp>,
+    /// A lease that runs out or a push whose deadline passes.
+    pub reap: Option<Timestamp>,
+}
+
+/// Open deliveries of one channel in one state.
+#[derive(Debug, Clone)]
+pub struct OpenCount {
+    /// The channel's word.
+    pub channel: String,
+    /// `pending` or `leased`.
+    pub state: String,
+    /// How many.
+    pub count: i64,
+    /// When (UTC) the oldest was recorded.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Hears that somebody changed the database.
+#[derive(Debug)]
+pub enum Watch {
+    /// Postgres' notifications.
+    Postgres(Box<PgListener>),
+    /// A connection of its own on which to ask for `data_version`, and the last answer.
+    Sqlite(Box<PoolConnection<Sqlite>>, i64),
+}
+
+impl Store {
+    /// Begins to listen for changes.
+    pub async fn watch(&self) -> Result<Watch, StoreError> {
+        let failed = |source| StoreError::Connection { what: "listening for changes", source };
+        match &self.db {
+            Db::Postgres(pool) => {
+                let mut listener = PgListener::connect_with(pool).await.map_err(failed)?;
+                listener.listen_all(["shiftbell_schedule", "shiftbell_outbox"]).await.map_err(failed)?;
+                Ok(Watch::Postgres(Box::new(listener)))
+            }
+            Db::Sqlite { read, .. } => {
+                let mut connection = read.acquire().await.map_err(failed)?;
+                let seen = data_version(&mut connection).await.map_err(failed)?;
+                Ok(Watch::Sqlite(Box::new(connection), seen))
+            }
+        }
+    }
+
+    /// The instant it is by the database server's clock, UTC; `None` on SQLite, which has none.
+    pub async fn server_now(&self) -> Result<Option<Timestamp>, StoreError> {
+        const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+        let Db::Postgres(pool) = &self.db else {
+            return Ok(None);
+        };
+        let (now,): (i64,) = sqlx::query_as(NOW)
+            .fetch_one(pool)
+            .await
+            .map_err(|source| StoreError::Connection { what: "asking the server's clock", source })?;
+        instant("clock", "now", "server", now).map(Some)
+    }
+}
+
+impl Watch {
+    /// Waits for the next notification, on Postgres; on SQLite, answers at once whether another
+    /// connection committed since it was asked last, and is to be asked again in a moment.
+    pub async fn changed(&mut self) -> Result<bool, StoreError> {
+        let failed = |source| StoreError::Connection { what: "listening for changes", source };
+        match self {
+            Self::Postgres(listener) => listener.recv().await.map(|_| true).map_err(failed),
+            Self::Sqlite(connection, seen) => {
+                let now = data_version(connection).await.map_err(failed)?;
+                Ok(std::mem::replace(seen, now) != now)
+            }
+        }
+    }
+
+    /// Whether [`Watch::changed`] waits by itself.
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+}
+
+impl Tx {
+    /// When there is work next for the scan.
+    pub async fn next_due(&mut self) -> Result<Due, StoreError> {
+        type Row = (Option<i64>, bool, Option<i64>, Option<i64>);
+        let (scan, dirty, lease, deadline): Row = run!(self, one NEXT_WORK)?;
+        let at = |column, value: Option<i64>| value.map(|v| instant("agent_state", column, "next", v)).transpose();
+        Ok(Due {
+            scan: at("due_at", if dirty { Some(0) } else { scan })?,
+            reap: at("lease_until", lease.into_iter().chain(deadline).min())?,
+        })
+    }
+
+    /// When a channel has something to send next, UTC.
+    pub async fn next_send(&mut self, channel: ChannelKind) -> Result<Option<Timestamp>, StoreError> {
+        let (due,): (Option<i64>,) = run!(self, one NEXT_SEND, channel.as_str())?;
+        due.map(|d| instant("deliveries", "due_at", "next", d)).transpose()
+    }
+
+    /// Open deliveries by channel and state.
+    pub async fn open_counts(&mut self) -> Result<Vec<OpenCount>, StoreError> {
+        let rows: Vec<(String, String, i64, i64)> = run!(self, all OPEN_COUNTS)?;
+        rows.into_iter()
+            .map(|(channel, state, count, oldest)| {
+                let oldest = Some(instant("deliveries", "created_at", &channel, oldest)?);
+                Ok(OpenCount { channel, state, count, oldest })
+            })
+            .collect()
+    }
+
+    /// How many plans are stale.
+    pub async fn stale_count(&mut self) -> Result<i64, StoreError> {
+        let (count,): (i64,) = run!(self, one STALE_COUNT)?;
+        Ok(count)
+    }
+
+    /// Phones by platform and state.
+    pub async fn device_counts(&mut self) -> Result<Vec<(String, String, i64)>, StoreError> {
+        run!(self, all DEVICE_COUNTS)
+    }
+
+    /// Has every plan made afresh: the time-zone data changed.
+    pub async fn replan_all(&mut self) -> Result<u64, StoreError> {
+        run!(self, execute REPLAN_ALL)
+    }
+
+    /// Has the plans made afresh that were made after `now` (UTC): the clock stepped back.
+    pub async fn replan_ahead_of(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        run!(self, execute REPLAN_AHEAD, super::ms(now))
+    }
+}
+
+async fn data_version(connection: &mut PoolConnection<Sqlite>) -> Result<i64, sqlx::Error> {
+    let (version,): (i64,) = sqlx::query_as("PRAGMA data_version").fetch_one(&mut **connection).await?;
+    Ok(version)
+}
