@@ -95,9 +95,10 @@ impl Shutdown {
         };
         tracing::info!(signal, "stopping: finishing what is under way");
         self.soft.cancel();
-        match tokio::time::timeout(GRACE, signals.recv()).await {
-            Ok(signal) => tracing::warn!(signal, "stopping at once: asked a second time"),
-            Err(_) => tracing::warn!(after_s = GRACE.as_secs(), "stopping at once: out of time"),
+        if tokio::time::timeout(GRACE, signals.recv()).await.is_ok() {
+            tracing::warn!("stopping at once: asked a second time");
+        } else {
+            tracing::warn!(after_s = GRACE.as_secs(), "stopping at once: out of time");
         }
         self.hard.cancel();
     }
@@ -200,10 +201,9 @@ mod tests {
         let driver = tokio::spawn(shutdown.clone().drive(signals));
         send.send("SIGTERM").await.unwrap();
         shutdown.soft.cancelled().await;
-        let early =
-            tokio::time::timeout(GRACE - Duration::from_millis(1), shutdown.hard.cancelled());
+        let early = tokio::time::timeout(GRACE.mul_f64(0.999), shutdown.hard.cancelled());
         assert!(early.await.is_err(), "the grace was cut short");
-        let late = tokio::time::timeout(Duration::from_millis(2), shutdown.hard.cancelled());
+        let late = tokio::time::timeout(GRACE.mul_f64(0.002), shutdown.hard.cancelled());
         assert!(late.await.is_ok(), "the grace was overrun");
         driver.await.unwrap();
     }

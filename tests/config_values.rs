@@ -252,3 +252,14 @@ fn commands_on_the_database_need_no_receivers_key() {
     let error = load("[apsn]").unwrap_err().to_string();
     assert!(error.contains("apsn"), "{error}");
 }
+
+#[test]
+fn a_probe_needs_to_know_the_listener_only() {
+    let folder = Folder::new();
+    let file = folder.write(
+        "shiftbell.toml",
+        "[apsn]\n[apns]\n[http]\nlisten = \"127.0.0.1:9\"",
+    );
+    let http = Config::load_http(Some(&file), std::iter::empty(), Path::new("/")).unwrap();
+    assert_eq!(http.listen.port(), 9);
+}

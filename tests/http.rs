@@ -10,7 +10,7 @@ use std::{
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use shiftbell::{
-    http::{Check, Health, router, serve},
+    http::{Check, Health, probe, router, serve},
     lifecycle::Progress,
 };
 use tokio::{
@@ -37,7 +37,7 @@ async fn start(stale_after: Duration) -> Running {
     let may_answer = Arc::new(Semaphore::new(1));
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
-        metrics::gauge!("shiftbell_plans_stale").set(2.0)
+        metrics::gauge!("shiftbell_plans_stale").set(2.0);
     });
     let (r, a, m) = (ready.clone(), asked.clone(), may_answer.clone());
     let health = Health {
@@ -128,6 +128,19 @@ async fn readyz_names_each_check() {
         answer.contains(r#"{"name":"database","ok":false,"detail":"unreachable"}"#),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn a_probe_tells_health_from_sickness_and_from_nobody_there() {
+    let running = start(MINUTE).await;
+    let (well, body) = probe(running.address, "/livez").await.expect("an answer");
+    assert!(well && body.contains("\"alive\":true"), "{body}");
+    running.ready.store(false, Ordering::Relaxed);
+    let (well, body) = probe(running.address, "/readyz").await.expect("an answer");
+    assert!(!well && body.contains("unreachable"), "{body}");
+    running.shutdown.cancel();
+    running.server.await.expect("the server ends");
+    assert!(probe(running.address, "/livez").await.is_err());
 }
 
 #[tokio::test]

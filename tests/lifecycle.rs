@@ -3,6 +3,8 @@
 //! One test only: signals and the environment belong to the whole process, and each file of tests
 //! is a process of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up fails")]
+
 use std::{os::unix::net::UnixDatagram, process::Command};
 
 use shiftbell::lifecycle::{Progress, Shutdown, ready, stopping, watchdog};

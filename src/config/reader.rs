@@ -8,7 +8,8 @@ use url::{Host, Url};
 
 use super::{
     ConfigError, Problem,
-    source::{Entry, Key, Source, Value},
+    keys::Key,
+    source::{Entry, Source, Value},
 };
 
 /// The longest duration that makes sense anywhere here.

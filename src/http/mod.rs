@@ -5,6 +5,7 @@
 //! connection and header has a bound, see [`serve`]. `tests/http.rs` holds it to all that.
 
 mod health;
+mod probe;
 mod problem;
 mod serve;
 
@@ -17,6 +18,7 @@ use axum::{
 };
 
 pub use health::{Check, Health, ReadyCheck};
+pub use probe::probe;
 pub use problem::Problem;
 pub use serve::serve;
 

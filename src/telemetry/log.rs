@@ -27,6 +27,7 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
+use super::escape::{escape, is_treacherous};
 use crate::clock::Clock;
 
 /// What is logged if nobody says otherwise.
@@ -218,25 +219,6 @@ fn cut(text: &str) -> String {
     short
 }
 
-/// `text` with everything that could forge a line or reorder one written as `\u{…}`.
-pub fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_treacherous(c) {
-            safe.extend(c.escape_unicode());
-        } else {
-            safe.push(c);
-        }
-    }
-    safe
-}
-
-/// Control characters, line and paragraph separators, and bidirectional marks (Unicode UAX 9).
-fn is_treacherous(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -300,7 +282,7 @@ mod tests {
     #[test]
     fn a_huge_value_is_cut() {
         let line = logged(true, None, || {
-            tracing::info!(reason = "x".repeat(100_000), "event")
+            tracing::info!(reason = "x".repeat(100_000), "event");
         });
         assert!(line.len() < 1_000, "{}", line.len());
     }

@@ -1,4 +1,4 @@
-//! Metrics in a file, for node_exporter's textfile collector: what a `tick` leaves behind.
+//! Metrics in a file, for `node_exporter`'s textfile collector: what a `tick` leaves behind.
 //!
 //! A tick starts counting at nothing, so its counters and histograms are added to those that
 //! earlier ticks left in the file; gauges are replaced. The file is exchanged in one step, and a
