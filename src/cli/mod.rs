@@ -1,1 +1,4 @@
 //! cli
+
+pub mod completions;
+pub mod output;

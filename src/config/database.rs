@@ -89,7 +89,7 @@ fn sqlite_path(url: &str) -> Option<&str> {
     Some(rest.strip_prefix("//").unwrap_or(rest))
 }
 
-/// An absolute SQLite URL. What the path's percent signs mean is left to the driver.
+/// An absolute `SQLite` URL. What the path's percent signs mean is left to the driver.
 fn sqlite(path: &str, folder: &Path) -> Result<String, String> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     if path.is_empty() || path == ":memory:" || query.contains("mode=memory") {

@@ -10,9 +10,10 @@
 //! Commands that only touch the database use [`Config::load_database`]: an operator who may read
 //! the delivery log need not be allowed to read Apple's key.
 //!
-//! To add a key: one line in `source.rs`, one here, one in `deploy/shiftbell.toml`.
+//! To add a key: one line in `keys.rs`, one here, one in `deploy/shiftbell.toml`.
 
 mod database;
+mod keys;
 mod problem;
 mod reader;
 mod secrets;
@@ -167,6 +168,19 @@ impl Config {
         let database = database::read(&mut reader, cwd);
         reader.finish(database)
     }
+
+    /// Only `[http]`: for asking a worker that runs already. What else is wrong with the
+    /// configuration is no sign that the worker is sick, so nothing else is looked at.
+    pub fn load_http(
+        explicit: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        cwd: &Path,
+    ) -> Result<Http, ConfigError> {
+        let source = Source::read(explicit, env, cwd, &mut Vec::new())?;
+        let mut reader = Reader::new(source, Vec::new());
+        let http = http(&mut reader);
+        reader.finish(Some(http)).map(|(http, _)| http)
+    }
 }
 
 fn read(reader: &mut Reader, file: Option<PathBuf>, cwd: &Path) -> Option<Config> {
@@ -174,11 +188,7 @@ fn read(reader: &mut Reader, file: Option<PathBuf>, cwd: &Path) -> Option<Config
     let apns = section(reader, "apns", apns);
     let fcm = section(reader, "fcm", fcm);
     let presence = section(reader, "presence", presence);
-    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-    let http = Http {
-        listen: reader.listen(("http", "listen"), default),
-        chosen: reader.source.get(("http", "listen")).is_some(),
-    };
+    let http = http(reader);
     let timezone_directory = reader.path(("timezone", "directory"));
     if let Some(path) = timezone_directory.as_ref().filter(|path| !path.is_dir()) {
         reader.problem(
@@ -190,9 +200,9 @@ fn read(reader: &mut Reader, file: Option<PathBuf>, cwd: &Path) -> Option<Config
     Some(Config {
         file,
         database: database?,
-        apns: apns?,
-        fcm: fcm?,
-        presence: presence?,
+        apns,
+        fcm,
+        presence,
         http,
         timezone_directory,
         delivery,
@@ -200,16 +210,16 @@ fn read(reader: &mut Reader, file: Option<PathBuf>, cwd: &Path) -> Option<Config
     })
 }
 
-/// A section that may be absent: `Some(None)` if it is, `None` if it is there and no good.
-fn section<T>(
-    reader: &mut Reader,
-    name: &str,
-    read: fn(&mut Reader) -> Option<T>,
-) -> Option<Option<T>> {
-    if reader.has(name) {
-        read(reader).map(Some)
-    } else {
-        Some(None)
+/// A section, unless it is absent or no good; in that case the reader knows why.
+fn section<T>(reader: &mut Reader, name: &str, read: fn(&mut Reader) -> Option<T>) -> Option<T> {
+    if reader.has(name) { read(reader) } else { None }
+}
+
+fn http(r: &mut Reader) -> Http {
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+    Http {
+        listen: r.listen(("http", "listen"), default),
+        chosen: r.source.get(("http", "listen")).is_some(),
     }
 }
 

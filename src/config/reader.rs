@@ -8,11 +8,12 @@ use url::{Host, Url};
 
 use super::{
     ConfigError, Problem,
-    source::{Entry, Key, Source, Value},
+    keys::Key,
+    source::{Entry, Source, Value},
 };
 
 /// The longest duration that makes sense anywhere here.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// Which addresses may be reached without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{
+    keys::Key,
     reader::{Plain, Reader, check_url},
-    source::Key,
 };
 
 /// No key, secret or certificate bundle is larger.

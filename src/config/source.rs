@@ -1,8 +1,7 @@
 //! Where values come from: one TOML file and the environment, laid over each other.
 //!
 //! Each value remembers its file and line, or its variable, so that every complaint can name the
-//! place to mend. The table [`KEYS`] is the one list of what may be configured; the test
-//! `the_commented_default_configuration_is_the_defaults` holds the shipped file to it.
+//! place to mend.
 
 use std::{
     collections::BTreeMap,
@@ -12,57 +11,10 @@ use std::{
 
 use toml::de::{DeTable, DeValue};
 
-use super::{ConfigError, Problem};
-
-/// Section and key.
-pub(super) type Key = (&'static str, &'static str);
-
-/// Every section and its keys.
-const KEYS: &[(&str, &[&str])] = &[
-    ("database", &["url", "url_file", "password_file", "migrate"]),
-    (
-        "apns",
-        &[
-            "endpoint",
-            "sandbox_endpoint",
-            "key_file",
-            "key_id",
-            "team_id",
-            "topic",
-            "ca_file",
-            "connections",
-            "max_in_flight",
-            "max_per_second",
-        ],
-    ),
-    (
-        "fcm",
-        &[
-            "endpoint",
-            "service_account_file",
-            "ca_file",
-            "max_in_flight",
-            "max_per_second",
-        ],
-    ),
-    (
-        "presence",
-        &[
-            "url",
-            "secret_file",
-            "batch_size",
-            "ca_file",
-            "max_in_flight",
-            "max_per_second",
-        ],
-    ),
-    ("http", &["listen"]),
-    ("timezone", &["directory"]),
-    ("delivery", &["useful_for", "lease", "request_timeout"]),
-];
-
-/// Prefix of the variables that override keys: `SHIFTBELL__SECTION__KEY`.
-const PREFIX: &str = "SHIFTBELL__";
+use super::{
+    ConfigError, Problem,
+    keys::{KEYS, Key, PREFIX, known_section, unknown},
+};
 
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,10 +177,6 @@ impl Source {
     }
 }
 
-fn known_section(name: &str) -> Option<(&'static str, &'static [&'static str])> {
-    KEYS.iter().copied().find(|(section, _)| *section == name)
-}
-
 fn owned(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::Text(text.clone().into_owned()),
@@ -239,44 +187,6 @@ fn owned(value: &DeValue<'_>) -> Value {
         DeValue::Array(_) => Value::Other("a list"),
         DeValue::Table(_) => Value::Other("a table"),
     }
-}
-
-/// The complaint about a key nobody knows, with the known one nearest to it: of the same section
-/// if that is known, else of all.
-fn unknown(place: Place, section: &str, key: Option<&str>) -> Problem {
-    let written = match key {
-        Some(key) => format!("{section}.{key}"),
-        None => section.to_owned(),
-    };
-    let near = |candidates: Vec<String>| {
-        candidates.into_iter().max_by(|a, b| {
-            let score = |known: &str| strsim::jaro_winkler(known, &written);
-            score(a).total_cmp(&score(b))
-        })
-    };
-    let sections = KEYS.iter().map(|(section, _)| (*section).to_owned());
-    let keys = |(section, keys): (&str, &[&str])| -> Vec<String> {
-        keys.iter().map(|key| format!("{section}.{key}")).collect()
-    };
-    let nearest = match (known_section(section), key) {
-        (Some(known), _) => near(keys(known)),
-        (None, None) => near(
-            sections
-                .chain(KEYS.iter().copied().flat_map(keys))
-                .collect(),
-        ),
-        (None, Some(_)) => near(KEYS.iter().copied().flat_map(keys).collect()),
-    }
-    .unwrap_or_default();
-    let nearest = match &place {
-        Place::File(..) => format!("`{nearest}`"),
-        Place::Env(_) => {
-            let name = nearest.replace('.', "__").to_ascii_uppercase();
-            format!("`{PREFIX}{name}`")
-        }
-    };
-    let message = format!("unknown key; the nearest known one is {nearest}");
-    Problem::new(Some(place), written, message)
 }
 
 /// The line, counted from 1, of the byte at `offset`.

@@ -140,10 +140,11 @@ pub fn delivery_id(agent: &str, kind: AlertKind, at: Timestamp, receiver: &str) 
 
 /// UUID version 5 (RFC 9562) of the parts, each with its length, so that no two lists run together.
 fn id(parts: &[&str]) -> Uuid {
-    let name: String = parts
+    let parts: Vec<String> = parts
         .iter()
         .map(|part| format!("{}:{part}", part.len()))
         .collect();
+    let name = parts.concat();
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 

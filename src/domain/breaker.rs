@@ -67,13 +67,20 @@ impl Breaker {
     /// Learns from an answer at `now` (UTC).
     pub fn learn(&mut self, judgement: &Judgement, now: Timestamp) {
         match judgement.verdict {
-            Verdict::Sent => *self = Self { held_until: self.held_until, ..Self::default() },
+            Verdict::Sent => {
+                *self = Self {
+                    held_until: self.held_until,
+                    ..Self::default()
+                }
+            }
             Verdict::Misconfigured => self.trip(&judgement.reason, now),
             Verdict::Slow => {
                 self.held_until = Some(now + judgement.retry_after.unwrap_or(SLOW_PAUSE));
             }
             Verdict::Retry | Verdict::Unknown => self.count_failure(judgement, now),
-            Verdict::NotProcessed if judgement.http_status.is_none() => self.count_failure(judgement, now),
+            Verdict::NotProcessed if judgement.http_status.is_none() => {
+                self.count_failure(judgement, now)
+            }
             Verdict::Failed if judgement.device == DeviceFate::Quarantine => {
                 self.refused_phones += 1;
                 self.failures = 0;
@@ -103,7 +110,11 @@ impl Breaker {
             Some(open) => (open.pause * 2).min(LONGEST_PAUSE),
             None => FIRST_PAUSE,
         };
-        self.open = Some(Open { until: now + pause, pause, reason: reason.to_owned() });
+        self.open = Some(Open {
+            until: now + pause,
+            pause,
+            reason: reason.to_owned(),
+        });
     }
 }
 
@@ -118,11 +129,18 @@ mod tests {
     #[test]
     fn wrong_credentials_open_it_at_once_and_one_probe_closes_it() {
         let mut breaker = Breaker::default();
-        breaker.learn(&Judgement::new(Verdict::Misconfigured, "InvalidProviderToken"), at(0));
+        breaker.learn(
+            &Judgement::new(Verdict::Misconfigured, "InvalidProviderToken"),
+            at(0),
+        );
         assert_eq!(breaker.allowance(at(0), 0), Allowance::Nothing(at(1)));
         assert_eq!(breaker.open_reason(), Some("InvalidProviderToken"));
         assert_eq!(breaker.allowance(at(1), 0), Allowance::Probe);
-        assert_ne!(breaker.allowance(at(1), 1), Allowance::Probe, "one probe at a time");
+        assert_ne!(
+            breaker.allowance(at(1), 1),
+            Allowance::Probe,
+            "one probe at a time"
+        );
         breaker.learn(&Judgement::new(Verdict::Sent, ""), at(2));
         assert_eq!(breaker.allowance(at(2), 5), Allowance::All);
     }
@@ -134,7 +152,9 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..8 {
             breaker.learn(&Judgement::new(Verdict::Misconfigured, "x"), now);
-            let Allowance::Nothing(until) = breaker.allowance(now, 0) else { panic!("open") };
+            let Allowance::Nothing(until) = breaker.allowance(now, 0) else {
+                panic!("open")
+            };
             pauses.push(until.duration_since(now).as_secs());
             now = until;
         }
@@ -143,7 +163,10 @@ mod tests {
 
     #[test]
     fn a_burst_of_refused_phones_opens_it_but_a_few_among_good_ones_do_not() {
-        let refused = Judgement { device: DeviceFate::Quarantine, ..Judgement::new(Verdict::Failed, "BadDeviceToken") };
+        let refused = Judgement {
+            device: DeviceFate::Quarantine,
+            ..Judgement::new(Verdict::Failed, "BadDeviceToken")
+        };
         let mut breaker = Breaker::default();
         for n in 0..100 {
             breaker.learn(&refused, at(n));
@@ -159,7 +182,10 @@ mod tests {
     #[test]
     fn a_receiver_that_wants_less_is_held_as_long_as_it_asks() {
         let mut breaker = Breaker::default();
-        let slow = Judgement { retry_after: Some(Duration::from_secs(7)), ..Judgement::new(Verdict::Slow, "429") };
+        let slow = Judgement {
+            retry_after: Some(Duration::from_secs(7)),
+            ..Judgement::new(Verdict::Slow, "429")
+        };
         breaker.learn(&slow, at(0));
         assert_eq!(breaker.allowance(at(6), 0), Allowance::Nothing(at(7)));
         assert_eq!(breaker.allowance(at(7), 0), Allowance::All);

@@ -19,7 +19,11 @@ pub struct Pace {
 impl Pace {
     /// Allows `per_second` messages a second.
     pub fn new(per_second: u32) -> Self {
-        Self { per_second: f64::from(per_second), tokens: 0.0, filled_at: None }
+        Self {
+            per_second: f64::from(per_second),
+            tokens: 0.0,
+            filled_at: None,
+        }
     }
 
     /// Takes up to `want` messages at `now` (UTC); returns how many may go.

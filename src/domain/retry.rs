@@ -42,13 +42,23 @@ pub struct Next {
 
 /// Decides what follows a judgement at `now` (UTC). `jitter` is uniform in `0.0..1.0`.
 pub fn next(judgement: &Judgement, standing: &Standing, now: Timestamp, jitter: f64) -> Next {
-    let done = |state, cost| Next { state, due_at: None, cost, batch_cap: standing.batch_cap };
+    let done = |state, cost| Next {
+        state,
+        due_at: None,
+        cost,
+        batch_cap: standing.batch_cap,
+    };
     let again = |wait: Duration, cost| {
         let due = now + wait;
         if standing.deadline.is_some_and(|deadline| due >= deadline) {
             return done(DeliveryState::Expired, cost);
         }
-        Next { state: DeliveryState::Pending, due_at: Some(due), cost, batch_cap: standing.batch_cap }
+        Next {
+            state: DeliveryState::Pending,
+            due_at: Some(due),
+            cost,
+            batch_cap: standing.batch_cap,
+        }
     };
     match judgement.verdict {
         Verdict::Sent => done(DeliveryState::Sent, true),
@@ -60,14 +70,19 @@ pub fn next(judgement: &Judgement, standing: &Standing, now: Timestamp, jitter: 
         Verdict::Slow => again(judgement.retry_after.unwrap_or(LONGEST), true),
         Verdict::NotProcessed => {
             let free = standing.epoch - standing.tries;
-            let wait = if free <= FREE_AT_ONCE { Duration::ZERO } else { backoff(standing.channel, free - FREE_AT_ONCE, jitter) };
+            let wait = if free <= FREE_AT_ONCE {
+                Duration::ZERO
+            } else {
+                backoff(standing.channel, free - FREE_AT_ONCE, jitter)
+            };
             again(wait, false)
         }
         // The breaker holds it back.
         Verdict::Misconfigured => again(Duration::ZERO, false),
-        Verdict::Narrow if standing.batch > 1 => {
-            Next { batch_cap: Some(standing.batch as i64 / 2), ..again(Duration::ZERO, false) }
-        }
+        Verdict::Narrow if standing.batch > 1 => Next {
+            batch_cap: Some(standing.batch as i64 / 2),
+            ..again(Duration::ZERO, false)
+        },
         Verdict::Narrow => done(DeliveryState::Failed, true),
     }
 }
@@ -80,7 +95,9 @@ fn backoff(channel: ChannelKind, tries: i64, jitter: f64) -> Duration {
             let floor = Duration::from_secs(10);
             floor + doubled(floor).mul_f64(jitter)
         }
-        ChannelKind::Apns | ChannelKind::Presence => doubled(Duration::from_secs(1)).mul_f64(jitter),
+        ChannelKind::Apns | ChannelKind::Presence => {
+            doubled(Duration::from_secs(1)).mul_f64(jitter)
+        }
     }
 }
 
@@ -108,30 +125,75 @@ mod tests {
     #[test]
     fn waits_grow_and_stay_within_a_minute() {
         let waits: Vec<_> = (0..9)
-            .map(|tries| next(&judged(Verdict::Retry), &push(tries), NOW, 0.999_999).due_at.unwrap().as_second())
+            .map(|tries| {
+                next(&judged(Verdict::Retry), &push(tries), NOW, 0.999_999)
+                    .due_at
+                    .unwrap()
+                    .as_second()
+            })
             .collect();
         assert_eq!(waits, [0, 1, 3, 7, 15, 31, 59, 59, 59]);
-        let fcm = Standing { channel: ChannelKind::Fcm, ..push(0) };
-        assert_eq!(next(&judged(Verdict::Unknown), &fcm, NOW, 0.0).due_at.unwrap().as_second(), 10);
+        let fcm = Standing {
+            channel: ChannelKind::Fcm,
+            ..push(0)
+        };
+        assert_eq!(
+            next(&judged(Verdict::Unknown), &fcm, NOW, 0.0)
+                .due_at
+                .unwrap()
+                .as_second(),
+            10
+        );
     }
 
     #[test]
     fn retry_after_is_honoured_but_never_past_the_deadline() {
-        let wait = |secs| Judgement { retry_after: Some(Duration::from_secs(secs)), ..judged(Verdict::Retry) };
-        assert_eq!(next(&wait(120), &push(0), NOW, 0.5).due_at.unwrap().as_second(), 120);
-        assert_eq!(next(&wait(900), &push(0), NOW, 0.5).state, DeliveryState::Expired);
-        let presence = Standing { channel: ChannelKind::Presence, deadline: None, ..push(0) };
-        assert_eq!(next(&wait(900), &presence, NOW, 0.5).state, DeliveryState::Pending);
+        let wait = |secs| Judgement {
+            retry_after: Some(Duration::from_secs(secs)),
+            ..judged(Verdict::Retry)
+        };
+        assert_eq!(
+            next(&wait(120), &push(0), NOW, 0.5)
+                .due_at
+                .unwrap()
+                .as_second(),
+            120
+        );
+        assert_eq!(
+            next(&wait(900), &push(0), NOW, 0.5).state,
+            DeliveryState::Expired
+        );
+        let presence = Standing {
+            channel: ChannelKind::Presence,
+            deadline: None,
+            ..push(0)
+        };
+        assert_eq!(
+            next(&wait(900), &presence, NOW, 0.5).state,
+            DeliveryState::Pending
+        );
     }
 
     #[test]
     fn what_was_not_processed_goes_again_at_once_and_costs_nothing() {
         for verdict in [Verdict::NotProcessed, Verdict::Misconfigured] {
             let after = next(&judged(verdict), &push(0), NOW, 0.5);
-            assert_eq!((after.state, after.due_at, after.cost), (DeliveryState::Pending, Some(NOW), false));
+            assert_eq!(
+                (after.state, after.due_at, after.cost),
+                (DeliveryState::Pending, Some(NOW), false)
+            );
         }
-        let often = Standing { epoch: 8, ..push(0) };
-        assert!(next(&judged(Verdict::NotProcessed), &often, NOW, 0.5).due_at.unwrap() > NOW, "no hot loop");
+        let often = Standing {
+            epoch: 8,
+            ..push(0)
+        };
+        assert!(
+            next(&judged(Verdict::NotProcessed), &often, NOW, 0.5)
+                .due_at
+                .unwrap()
+                > NOW,
+            "no hot loop"
+        );
     }
 
     #[test]
@@ -139,13 +201,20 @@ mod tests {
         let mut batch = 100;
         let mut rounds = 0;
         while batch > 1 {
-            let standing = Standing { batch, deadline: None, ..push(0) };
+            let standing = Standing {
+                batch,
+                deadline: None,
+                ..push(0)
+            };
             let after = next(&judged(Verdict::Narrow), &standing, NOW, 0.5);
             assert_eq!((after.state, after.cost), (DeliveryState::Pending, false));
             batch = usize::try_from(after.batch_cap.unwrap()).unwrap();
             rounds += 1;
         }
         assert_eq!(rounds, 6);
-        assert_eq!(next(&judged(Verdict::Narrow), &push(0), NOW, 0.5).state, DeliveryState::Failed);
+        assert_eq!(
+            next(&judged(Verdict::Narrow), &push(0), NOW, 0.5).state,
+            DeliveryState::Failed
+        );
     }
 }

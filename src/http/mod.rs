@@ -1,1 +1,99 @@
-//! http
+//! The listener of `run`: health and metrics, on loopback.
+//!
+//! `/livez` asks no database: it answers whether the worker's loop turns. `/readyz` asks whatever
+//! the caller gives it. Every error is `application/problem+json` (RFC 9457), and every request,
+//! connection and header has a bound, see [`serve`]. `tests/http.rs` holds it to all that.
+
+mod health;
+mod probe;
+mod problem;
+mod serve;
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::{Next, from_fn},
+    response::Response,
+};
+
+pub use health::{Check, Health, ReadyCheck};
+pub use probe::probe;
+pub use problem::Problem;
+pub use serve::serve;
+
+/// All routes, with what is common to them.
+pub fn router(health: Health) -> Router {
+    common(health::routes(health))
+}
+
+/// `routes` with answers for what is not there, and limits and headers around everything.
+fn common(routes: Router) -> Router {
+    routes
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
+        .method_not_allowed_fallback(async |method: Method| {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("{method} is not for this address"),
+            )
+        })
+        .layer(from_fn(guarded))
+}
+
+/// Runs the handler in a task of its own. Nothing cancels it (a database call dropped half way can
+/// poison its connection), and if it panics the client is told as much as anyone: that it failed.
+async fn guarded(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let handler = tokio::spawn(next.run(request));
+    let answer = match tokio::time::timeout(serve::HANDLER_TIMEOUT, handler).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => {
+            tracing::error!(path, %error, "request handler broke down");
+            let detail = "the request failed here; the log says why";
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
+        }
+        Err(_) => {
+            tracing::warn!(path, "request took too long");
+            let detail = "the answer took too long; try again";
+            Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))
+        }
+    };
+    let mut answer = answer.unwrap_or_else(axum::response::IntoResponse::into_response);
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, routing::get};
+    use http_body_util::BodyExt;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_panics_or_hangs_is_a_problem() {
+        let routes = Router::new()
+            .route("/panic", get(async || -> &str { panic!("CANARY") }))
+            .route("/hang", get(async || std::future::pending::<&str>().await));
+        let service = TowerToHyperService::new(common(routes));
+        for (path, status) in [("/panic", 500), ("/hang", 504)] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let answer = hyper::service::Service::call(&service, request)
+                .await
+                .unwrap();
+            assert_eq!(answer.status(), status);
+            assert_eq!(
+                answer.headers()[header::CONTENT_TYPE],
+                "application/problem+json"
+            );
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            assert!(!String::from_utf8_lossy(&body).contains("CANARY"));
+        }
+    }
+}

@@ -36,7 +36,9 @@ pub enum StoreError {
         known: i64,
     },
     /// The schema is behind and this command was told not to migrate.
-    #[error("the database has schema version {found}, this program needs {known}: run `shiftbell migrate`")]
+    #[error(
+        "the database has schema version {found}, this program needs {known}: run `shiftbell migrate`"
+    )]
     Older {
         /// The database's version; 0 for an empty database.
         found: i64,

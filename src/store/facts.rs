@@ -41,7 +41,11 @@ pub(super) type Parts = HashMap<String, Result<Schedule, StoreError>>;
 
 impl Tx {
     /// At most `limit` agents who are due at `now` (UTC), locked for this transaction.
-    pub async fn due_agents(&mut self, now: Timestamp, limit: i64) -> Result<Vec<Facts>, StoreError> {
+    pub async fn due_agents(
+        &mut self,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Facts>, StoreError> {
         let recorded = self.due_rows(now, limit).await?;
         if recorded.is_empty() {
             return Ok(Vec::new());
@@ -51,32 +55,47 @@ impl Tx {
         Ok(recorded
             .into_iter()
             .map(|recorded| {
-                let schedule = parts.remove(&recorded.agent).transpose().map_err(|e| e.to_string());
+                let schedule = parts
+                    .remove(&recorded.agent)
+                    .transpose()
+                    .map_err(|e| e.to_string());
                 Facts { recorded, schedule }
             })
             .collect())
     }
 
     async fn due_rows(&mut self, now: Timestamp, limit: i64) -> Result<Vec<Recorded>, StoreError> {
-        type Row = (String, String, Option<String>, i64, Option<i64>, Option<i64>, Option<i64>);
+        type Row = (
+            String,
+            String,
+            Option<String>,
+            i64,
+            Option<i64>,
+            Option<i64>,
+            Option<i64>,
+        );
         let rows: Vec<Row> = run!(self, all DUE, ms(now), limit)?;
         rows.into_iter()
-            .map(|(agent, workspace, status, sequence, evaluated, boundary, stale)| {
-                let at = |column, value: Option<i64>| {
-                    value.map(|v| instant("agent_state", column, &agent, v)).transpose()
-                };
-                Ok(Recorded {
-                    status: status
-                        .map(|s| word("agent_state", "status", &agent, &s, Status::from_word))
-                        .transpose()?,
-                    evaluated_at: at("evaluated_at", evaluated)?,
-                    boundary_at: at("boundary_at", boundary)?,
-                    stale_at: at("stale_at", stale)?,
-                    sequence,
-                    workspace,
-                    agent,
-                })
-            })
+            .map(
+                |(agent, workspace, status, sequence, evaluated, boundary, stale)| {
+                    let at = |column, value: Option<i64>| {
+                        value
+                            .map(|v| instant("agent_state", column, &agent, v))
+                            .transpose()
+                    };
+                    Ok(Recorded {
+                        status: status
+                            .map(|s| word("agent_state", "status", &agent, &s, Status::from_word))
+                            .transpose()?,
+                        evaluated_at: at("evaluated_at", evaluated)?,
+                        boundary_at: at("boundary_at", boundary)?,
+                        stale_at: at("stale_at", stale)?,
+                        sequence,
+                        workspace,
+                        agent,
+                    })
+                },
+            )
             .collect()
     }
 
@@ -84,33 +103,54 @@ impl Tx {
         let agents: Vec<(String, String, String, bool, bool)> = run!(self, all AGENTS, ids)?;
         let mut parts: Parts = agents
             .into_iter()
-            .map(|(id, workspace, timezone, notify_start, notify_end)| (id, Ok(empty(workspace, timezone, notify_start, notify_end))))
+            .map(|(id, workspace, timezone, notify_start, notify_end)| {
+                (id, Ok(empty(workspace, timezone, notify_start, notify_end)))
+            })
             .collect();
         let slots: Vec<(String, String, String, String)> = run!(self, all SLOTS, ids)?;
         for (agent, day, start, end) in slots {
             add(&mut parts, &agent, |schedule| {
                 let times = day_slot("operating_hours", &agent, &start, &end)?;
-                let day = word("operating_hours", "day", &agent, &day, crate::domain::hours::day_from_word)?;
-                schedule.slots.push(Slot { day, start: times.start, end: times.end });
+                let day = word(
+                    "operating_hours",
+                    "day",
+                    &agent,
+                    &day,
+                    crate::domain::hours::day_from_word,
+                )?;
+                schedule.slots.push(Slot {
+                    day,
+                    start: times.start,
+                    end: times.end,
+                });
                 Ok(())
             });
         }
-        let overrides: Vec<(String, String, Option<String>, Option<String>)> = run!(self, all OVERRIDES, ids)?;
+        let overrides: Vec<(String, String, Option<String>, Option<String>)> =
+            run!(self, all OVERRIDES, ids)?;
         for (agent, date, start, end) in overrides {
-            add(&mut parts, &agent, |schedule| add_override(schedule, &agent, &date, start.zip(end)));
+            add(&mut parts, &agent, |schedule| {
+                add_override(schedule, &agent, &date, start.zip(end))
+            });
         }
         let holidays: Vec<(String, String)> = run!(self, all HOLIDAYS, ids)?;
         for (agent, date) in holidays {
             add(&mut parts, &agent, |schedule| {
-                schedule.holidays.push(parse("holidays", "date", &date, &date)?);
+                schedule
+                    .holidays
+                    .push(parse("holidays", "date", &date, &date)?);
                 Ok(())
             });
         }
         let away: Vec<(String, String, String)> = run!(self, all AWAY, ids)?;
         for (agent, from, until) in away {
             add(&mut parts, &agent, |schedule| {
-                let read = |column, value: &str| parse::<civil::DateTime>("away", column, &agent, value);
-                schedule.away.push(Away { from: read("from_local", &from)?, until: read("until_local", &until)? });
+                let read =
+                    |column, value: &str| parse::<civil::DateTime>("away", column, &agent, value);
+                schedule.away.push(Away {
+                    from: read("from_local", &from)?,
+                    until: read("until_local", &until)?,
+                });
                 Ok(())
             });
         }
@@ -121,9 +161,16 @@ impl Tx {
     async fn phones_and_pending(&mut self, ids: &str, parts: &mut Parts) -> Result<(), StoreError> {
         let phones: Vec<(String, String, String)> = run!(self, all PHONES, ids)?;
         for (agent, platform, token) in phones {
-            let channel = if platform == "ios" { ChannelKind::Apns } else { ChannelKind::Fcm };
+            let channel = if platform == "ios" {
+                ChannelKind::Apns
+            } else {
+                ChannelKind::Fcm
+            };
             add(parts, &agent, |schedule| {
-                schedule.phones.push(Phone { channel, token: DeviceToken::new(token) });
+                schedule.phones.push(Phone {
+                    channel,
+                    token: DeviceToken::new(token),
+                });
                 Ok(())
             });
         }
@@ -175,15 +222,24 @@ fn add_override(
 ) -> Result<(), StoreError> {
     let date = parse("overrides", "date", agent, date)?;
     if schedule.overrides.last().is_none_or(|o| o.date != date) {
-        schedule.overrides.push(Override { date, slots: Vec::new() });
+        schedule.overrides.push(Override {
+            date,
+            slots: Vec::new(),
+        });
     }
     if let (Some((start, end)), Some(last)) = (times, schedule.overrides.last_mut()) {
-        last.slots.push(day_slot("override_slots", agent, &start, &end)?);
+        last.slots
+            .push(day_slot("override_slots", agent, &start, &end)?);
     }
     Ok(())
 }
 
-fn day_slot(table: &'static str, agent: &str, start: &str, end: &str) -> Result<DaySlot, StoreError> {
+fn day_slot(
+    table: &'static str,
+    agent: &str,
+    start: &str,
+    end: &str,
+) -> Result<DaySlot, StoreError> {
     Ok(DaySlot {
         start: parse(table, "start_time", agent, start)?,
         end: parse(table, "end_time", agent, end)?,

@@ -137,7 +137,10 @@ struct Raw {
 
 impl Tx {
     /// The delivery log, newest first.
-    pub async fn deliveries(&mut self, filter: &DeliveryFilter) -> Result<Vec<DeliveryRow>, StoreError> {
+    pub async fn deliveries(
+        &mut self,
+        filter: &DeliveryFilter,
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
         let rows: Vec<Raw> = run!(
             self, all LIST,
             filter.state.as_deref(),
@@ -155,30 +158,45 @@ impl Tx {
     /// A delivery's attempts, oldest first.
     pub async fn attempts(&mut self, delivery: &str) -> Result<Vec<AttemptRow>, StoreError> {
         type Row = (
-            i64, String, i64, Option<i64>, Option<String>, bool, Option<i64>, Option<String>, Option<i64>,
+            i64,
+            String,
+            i64,
+            Option<i64>,
+            Option<String>,
+            bool,
+            Option<i64>,
+            Option<String>,
+            Option<i64>,
         );
         let rows: Vec<Row> = run!(self, all ATTEMPTS_OF, delivery)?;
         let at = |column, value| instant("attempts", column, delivery, value);
         rows.into_iter()
-            .map(|(epoch, worker, started, finished, outcome, late, http_status, reason, retry)| {
-                Ok(AttemptRow {
-                    epoch,
-                    worker,
-                    started_at: at("started_at", started)?,
-                    finished_at: finished.map(|f| at("finished_at", f)).transpose()?,
-                    outcome,
-                    late,
-                    http_status,
-                    reason,
-                    retry_at: retry.map(|r| at("retry_at", r)).transpose()?,
-                })
-            })
+            .map(
+                |(epoch, worker, started, finished, outcome, late, http_status, reason, retry)| {
+                    Ok(AttemptRow {
+                        epoch,
+                        worker,
+                        started_at: at("started_at", started)?,
+                        finished_at: finished.map(|f| at("finished_at", f)).transpose()?,
+                        outcome,
+                        late,
+                        http_status,
+                        reason,
+                        retry_at: retry.map(|r| at("retry_at", r)).transpose()?,
+                    })
+                },
+            )
             .collect()
     }
 
     /// Revives a failed delivery in an operator's name; `false` where it has not failed, its
     /// deadline has passed or a newer event of the same agent exists.
-    pub async fn retry(&mut self, delivery: &str, now: Timestamp, actor: &str) -> Result<bool, StoreError> {
+    pub async fn retry(
+        &mut self,
+        delivery: &str,
+        now: Timestamp,
+        actor: &str,
+    ) -> Result<bool, StoreError> {
         let revived = run!(self, execute REVIVE, delivery, ms(now))?;
         if revived == 1 {
             run!(self, execute AUDIT, ms(now), actor, "delivery.retry", delivery)?;
@@ -189,14 +207,22 @@ impl Tx {
 
 impl Raw {
     fn read(self) -> Result<DeliveryRow, StoreError> {
-        let at = |column, value: Option<i64>| value.map(|v| instant("deliveries", column, &self.id, v)).transpose();
+        let at = |column, value: Option<i64>| {
+            value
+                .map(|v| instant("deliveries", column, &self.id, v))
+                .transpose()
+        };
         Ok(DeliveryRow {
             boundary: at("boundary_at", self.boundary_at)?,
             created_at: instant("deliveries", "created_at", &self.id, self.created_at)?,
             due_at: instant("deliveries", "due_at", &self.id, self.due_at)?,
             deadline: at("deadline_at", self.deadline_at)?,
             settled_at: at("settled_at", self.settled_at)?,
-            receiver: if self.channel == "presence" { self.receiver } else { fingerprint(&self.receiver) },
+            receiver: if self.channel == "presence" {
+                self.receiver
+            } else {
+                fingerprint(&self.receiver)
+            },
             id: self.id,
             transition: self.transition_id,
             channel: self.channel,
@@ -217,6 +243,10 @@ impl Raw {
 fn fingerprint(token: &str) -> String {
     use sha2::Digest;
     let digest = sha2::Sha256::digest(token.as_bytes());
-    let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("phone:{hex}")
 }

@@ -72,7 +72,10 @@ impl Store {
             Db::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
             Db::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
         }
-        .map_err(|source| StoreError::Connection { what: "beginning a transaction", source })
+        .map_err(|source| StoreError::Connection {
+            what: "beginning a transaction",
+            source,
+        })
     }
 
     /// Begins a transaction that only reads; on SQLite it waits for no writer.
@@ -84,7 +87,10 @@ impl Store {
                 .await
                 .map(Tx::Postgres),
         }
-        .map_err(|source| StoreError::Connection { what: "beginning a read", source })
+        .map_err(|source| StoreError::Connection {
+            what: "beginning a read",
+            source,
+        })
     }
 
     /// Runs one unit of database work in a task that nobody cancels.
@@ -119,23 +125,40 @@ impl Tx {
             Self::Sqlite(tx) => tx.commit().await,
             Self::Postgres(tx) => tx.commit().await,
         }
-        .map_err(|source| StoreError::Connection { what: "committing", source })
+        .map_err(|source| StoreError::Connection {
+            what: "committing",
+            source,
+        })
     }
 }
 
 /// Every statement there is, for the test that prepares them.
 pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
-    [facts::ALL, log::ALL, modes::ALL, open::ALL, outbox::ALL, record::ALL, roster::ALL, watch::ALL]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        facts::ALL,
+        log::ALL,
+        modes::ALL,
+        open::ALL,
+        outbox::ALL,
+        record::ALL,
+        roster::ALL,
+        watch::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 fn ms(instant: Timestamp) -> i64 {
     instant.as_millisecond()
 }
 
-fn instant(table: &'static str, column: &'static str, row: &str, ms: i64) -> Result<Timestamp, StoreError> {
+fn instant(
+    table: &'static str,
+    column: &'static str,
+    row: &str,
+    ms: i64,
+) -> Result<Timestamp, StoreError> {
     Timestamp::from_millisecond(ms).map_err(|e| StoreError::Corrupt {
         table,
         column,

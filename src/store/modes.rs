@@ -37,19 +37,35 @@ struct Settled<'a> {
 impl Store {
     /// Settles the mode of at most `limit` workspaces in which something changed; returns how many
     /// it looked at.
-    pub async fn settle_modes(&self, tx: &mut Tx, now: Timestamp, limit: i64, post: bool) -> Result<usize, StoreError> {
-        let rows: Vec<(String, Option<String>, i64, i64, bool)> = run!(tx, all DIRTY_NOW, ms(now), limit)?;
+    pub async fn settle_modes(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        limit: i64,
+        post: bool,
+    ) -> Result<usize, StoreError> {
+        let rows: Vec<(String, Option<String>, i64, i64, bool)> =
+            run!(tx, all DIRTY_NOW, ms(now), limit)?;
         let mut batch = Batch::default();
         let mut settled = Vec::with_capacity(rows.len());
         for (workspace, recorded, sequence, dirty_at, online) in &rows {
-            let mode = if *online { Mode::LiveChat } else { Mode::Messaging };
+            let mode = if *online {
+                Mode::LiveChat
+            } else {
+                Mode::Messaging
+            };
             let recorded = recorded
                 .as_deref()
                 .map(|m| word("workspace_state", "mode", workspace, m, Mode::from_word))
                 .transpose()?;
             let changed = recorded != Some(mode);
             let sequence = sequence + i64::from(changed);
-            settled.push(Settled { workspace_id: workspace, mode: mode.as_str(), sequence, effective_at: *dirty_at });
+            settled.push(Settled {
+                workspace_id: workspace,
+                mode: mode.as_str(),
+                sequence,
+                effective_at: *dirty_at,
+            });
             if changed {
                 let row = TransitionRow {
                     id: self.event_id(&format!("mode|{workspace}"), sequence),

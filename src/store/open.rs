@@ -38,7 +38,11 @@ pub struct OpenOptions {
 impl OpenOptions {
     /// Opens `url` and brings its schema up to date.
     pub fn new(url: impl Into<SecretString>) -> Self {
-        Self { url: url.into(), migrate: true, connections: 8 }
+        Self {
+            url: url.into(),
+            migrate: true,
+            connections: 8,
+        }
     }
 }
 
@@ -54,13 +58,25 @@ impl Store {
             migrate(&db).await?;
         }
         check_version(&db).await?;
-        let mut store = Self { db, installation: Arc::from("") };
-        store.installation = store.meta_or("installation", || format!("{:032x}", rand::random::<u128>())).await?.into();
+        let mut store = Self {
+            db,
+            installation: Arc::from(""),
+        };
+        store.installation = store
+            .meta_or("installation", || {
+                format!("{:032x}", rand::random::<u128>())
+            })
+            .await?
+            .into();
         Ok(store)
     }
 
     /// The value kept under `key`; the first to ask decides it.
-    async fn meta_or(&self, key: &str, value: impl FnOnce() -> String) -> Result<String, StoreError> {
+    async fn meta_or(
+        &self,
+        key: &str,
+        value: impl FnOnce() -> String,
+    ) -> Result<String, StoreError> {
         let mut tx = self.begin().await?;
         run!(&mut tx, execute KEEP_META, key, value())?;
         let (kept,): (String,) = run!(&mut tx, one READ_META, key)?;
@@ -89,13 +105,23 @@ impl Tx {
 }
 
 async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
-    let failed = |source| StoreError::Connection { what: "connecting", source };
+    let failed = |source| StoreError::Connection {
+        what: "connecting",
+        source,
+    };
     let url = options.url.expose_secret();
     if url.starts_with("sqlite:") {
         let connect = sqlite_options(url).map_err(failed)?;
-        let write = SqlitePoolOptions::new().max_connections(1).connect_with(connect.clone()).await.map_err(failed)?;
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(connect.clone())
+            .await
+            .map_err(failed)?;
         refuse_old_sqlite(&write).await?;
-        let read = SqlitePoolOptions::new().max_connections(2).min_connections(0).connect_lazy_with(connect);
+        let read = SqlitePoolOptions::new()
+            .max_connections(2)
+            .min_connections(0)
+            .connect_lazy_with(connect);
         Ok(Db::Sqlite { write, read })
     } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
         let connect = postgres_options(url).map_err(failed)?;
@@ -108,7 +134,9 @@ async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
         Ok(Db::Postgres(pool))
     } else {
         let scheme = url.split(':').next().unwrap_or_default();
-        Err(StoreError::Url(format!("`{scheme}:` is not a database; write sqlite://FILE or postgres://USER@HOST/DB")))
+        Err(StoreError::Url(format!(
+            "`{scheme}:` is not a database; write sqlite://FILE or postgres://USER@HOST/DB"
+        )))
     }
 }
 
@@ -123,7 +151,9 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
 }
 
 fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
-    let connect = PgConnectOptions::from_str(url)?.application_name("shiftbell").disable_statement_logging();
+    let connect = PgConnectOptions::from_str(url)?
+        .application_name("shiftbell")
+        .disable_statement_logging();
     Ok(connect.options([
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", "30s"),
@@ -137,12 +167,22 @@ async fn refuse_old_sqlite(pool: &sqlx::SqlitePool) -> Result<(), StoreError> {
     let (version,): (String,) = sqlx::query_as("SELECT sqlite_version()")
         .fetch_one(pool)
         .await
-        .map_err(|source| StoreError::Connection { what: "asking SQLite's version", source })?;
-    if sqlite_keeps_commits(&version) { Ok(()) } else { Err(StoreError::OldSqlite(version)) }
+        .map_err(|source| StoreError::Connection {
+            what: "asking SQLite's version",
+            source,
+        })?;
+    if sqlite_keeps_commits(&version) {
+        Ok(())
+    } else {
+        Err(StoreError::OldSqlite(version))
+    }
 }
 
 fn sqlite_keeps_commits(version: &str) -> bool {
-    let parts: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
+    let parts: Vec<u32> = version
+        .split('.')
+        .filter_map(|part| part.parse().ok())
+        .collect();
     match parts[..] {
         [3, 44, patch] => patch >= 6,
         [3, 50, patch] => patch >= 7,
@@ -174,17 +214,27 @@ async fn check_version(db: &Db) -> Result<(), StoreError> {
 
 /// 0 where there is no schema yet.
 async fn version(db: &Db) -> Result<i64, StoreError> {
-    const EXISTS_SQLITE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
+    const EXISTS_SQLITE: &str =
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
     const EXISTS_POSTGRES: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
     const NEWEST: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
-    let failed = |source| StoreError::Connection { what: "reading the schema's version", source };
+    let failed = |source| StoreError::Connection {
+        what: "reading the schema's version",
+        source,
+    };
     macro_rules! ask {
         ($pool:expr, $exists:expr) => {{
-            let (exists,): (bool,) = sqlx::query_as($exists).fetch_one($pool).await.map_err(failed)?;
+            let (exists,): (bool,) = sqlx::query_as($exists)
+                .fetch_one($pool)
+                .await
+                .map_err(failed)?;
             if !exists {
                 return Ok(0);
             }
-            let (newest,): (i64,) = sqlx::query_as(NEWEST).fetch_one($pool).await.map_err(failed)?;
+            let (newest,): (i64,) = sqlx::query_as(NEWEST)
+                .fetch_one($pool)
+                .await
+                .map_err(failed)?;
             Ok(newest)
         }};
     }

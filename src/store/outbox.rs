@@ -213,7 +213,9 @@ impl Tx {
                     epoch,
                     tries,
                     batch_cap,
-                    deadline: deadline.map(|d| instant("deliveries", "deadline_at", &key, d)).transpose()?,
+                    deadline: deadline
+                        .map(|d| instant("deliveries", "deadline_at", &key, d))
+                        .transpose()?,
                     receiver: DeviceToken::new(receiver),
                 })
             })
@@ -222,7 +224,12 @@ impl Tx {
             let started_at = ms(now);
             let attempts: Vec<_> = claimed
                 .iter()
-                .map(|c| AttemptStart { id: c.id, epoch: c.epoch, worker, started_at })
+                .map(|c| AttemptStart {
+                    id: c.id,
+                    epoch: c.epoch,
+                    worker,
+                    started_at,
+                })
                 .collect();
             run!(self, execute ATTEMPTS, json(&attempts))?;
         }
@@ -231,14 +238,39 @@ impl Tx {
 
     /// The pushes of these leases as they stand now, in the same order; `Err` says why one must not
     /// ring any more.
-    pub async fn pushes(&mut self, claimed: &[Claimed]) -> Result<Vec<Result<PushFacts, &'static str>>, StoreError> {
+    pub async fn pushes(
+        &mut self,
+        claimed: &[Claimed],
+    ) -> Result<Vec<Result<PushFacts, &'static str>>, StoreError> {
         type Row = (
-            String, String, String, String, i64, Option<i64>,
-            Option<String>, Option<String>, Option<bool>, Option<bool>, Option<String>,
+            String,
+            String,
+            String,
+            String,
+            i64,
+            Option<i64>,
+            Option<String>,
+            Option<String>,
+            Option<bool>,
+            Option<bool>,
+            Option<String>,
         );
         let rows: Vec<Row> = run!(self, all PUSHES, id_list(claimed))?;
         let mut found = std::collections::HashMap::with_capacity(rows.len());
-        for (key, transition, kind, agent, at, counterpart, zone, locale, on_start, on_end, environment) in rows {
+        for (
+            key,
+            transition,
+            kind,
+            agent,
+            at,
+            counterpart,
+            zone,
+            locale,
+            on_start,
+            on_end,
+            environment,
+        ) in rows
+        {
             let event = word("deliveries", "kind", &key, &kind, AlertKind::from_word)?;
             let wanted = match event {
                 AlertKind::HoursStart => on_start,
@@ -250,12 +282,18 @@ impl Tx {
                 (.., None) => Err("phone_gone"),
                 (Some(timezone), Some(true), Some(environment)) => Ok(PushFacts {
                     token: DeviceToken::new(""),
-                    environment: if environment == "sandbox" { Environment::Sandbox } else { Environment::Production },
+                    environment: if environment == "sandbox" {
+                        Environment::Sandbox
+                    } else {
+                        Environment::Production
+                    },
                     event,
                     agent,
                     timezone,
                     locale,
-                    transition: word("deliveries", "transition_id", &key, &transition, |v| Uuid::parse_str(v).ok())?,
+                    transition: word("deliveries", "transition_id", &key, &transition, |v| {
+                        Uuid::parse_str(v).ok()
+                    })?,
                     at: instant("deliveries", "boundary_at", &key, at)?,
                     counterpart: counterpart
                         .map(|c| instant("transitions", "counterpart_at", &key, c))
@@ -268,33 +306,61 @@ impl Tx {
             .iter()
             .map(|c| {
                 let facts = found.remove(&c.id).unwrap_or(Err("gone"))?;
-                Ok(PushFacts { token: c.receiver.clone(), ..facts })
+                Ok(PushFacts {
+                    token: c.receiver.clone(),
+                    ..facts
+                })
             })
             .collect())
     }
 
     /// The presence events of these leases, in the same order.
     pub async fn events(&mut self, claimed: &[Claimed]) -> Result<Vec<Event>, StoreError> {
-        type Row = (String, String, i64, i64, Option<String>, Option<String>, bool, String, Option<String>);
+        type Row = (
+            String,
+            String,
+            i64,
+            i64,
+            Option<String>,
+            Option<String>,
+            bool,
+            String,
+            Option<String>,
+        );
         let rows: Vec<Row> = run!(self, all EVENTS, id_list(claimed))?;
         let mut found = std::collections::HashMap::with_capacity(rows.len());
         for (key, workspace, effective_at, sequence, agent, status, accepts, reason, mode) in rows {
             let missing = |_: &str| None;
             let change = match (agent, mode) {
                 (Some(agent), _) => Change::Agent {
-                    status: word("transitions", "status", &key, status.as_deref().unwrap_or(""), Status::from_word)?,
+                    status: word(
+                        "transitions",
+                        "status",
+                        &key,
+                        status.as_deref().unwrap_or(""),
+                        Status::from_word,
+                    )?,
                     accepts_conversations: accepts,
                     reason: word("transitions", "reason", &key, &reason, Reason::from_word)?,
                     agent,
                 },
-                (None, Some(mode)) => {
-                    Change::Workspace { mode: word("transitions", "mode", &key, &mode, Mode::from_word)? }
-                }
+                (None, Some(mode)) => Change::Workspace {
+                    mode: word("transitions", "mode", &key, &mode, Mode::from_word)?,
+                },
                 (None, None) => return word("transitions", "mode", &key, "", missing),
             };
             let id = id("deliveries", &key)?;
             let effective_at = instant("transitions", "effective_at", &key, effective_at)?;
-            found.insert(id, Event { id, workspace, effective_at, sequence, change });
+            found.insert(
+                id,
+                Event {
+                    id,
+                    workspace,
+                    effective_at,
+                    sequence,
+                    change,
+                },
+            );
         }
         claimed
             .iter()
@@ -313,8 +379,10 @@ impl Tx {
     pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<usize, StoreError> {
         let mut rows: Vec<SettleRow> = settlements.iter().map(settle_row).collect();
         let kept: Vec<(String,)> = run!(self, all SETTLE, json(&rows))?;
-        let kept: std::collections::HashSet<Uuid> =
-            kept.into_iter().map(|(key,)| id("deliveries", &key)).collect::<Result<_, _>>()?;
+        let kept: std::collections::HashSet<Uuid> = kept
+            .into_iter()
+            .map(|(key,)| id("deliveries", &key))
+            .collect::<Result<_, _>>()?;
         for row in &mut rows {
             row.late = !kept.contains(&row.id);
         }
@@ -363,5 +431,10 @@ fn device_row(s: &Settlement) -> Option<DeviceRow<'_>> {
         DeviceFate::Quarantine => ("quarantined", None),
         DeviceFate::Disable(before) => ("disabled", before.map(ms)),
     };
-    Some(DeviceRow { id: s.id, state, reason: &s.reason, before })
+    Some(DeviceRow {
+        id: s.id,
+        state,
+        reason: &s.reason,
+        before,
+    })
 }

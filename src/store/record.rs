@@ -157,7 +157,13 @@ impl Store {
 
     /// Writes what was decided at `now` (UTC) in the transaction that locked those agents. With
     /// `post`, changes of status are posted to the presence API.
-    pub async fn record(&self, tx: &mut Tx, decisions: &[Decision], now: Timestamp, post: bool) -> Result<(), StoreError> {
+    pub async fn record(
+        &self,
+        tx: &mut Tx,
+        decisions: &[Decision],
+        now: Timestamp,
+        post: bool,
+    ) -> Result<(), StoreError> {
         let mut batch = Batch::default();
         for decision in decisions {
             batch.decision(self, decision, ms(now), post);
@@ -211,13 +217,21 @@ impl<'a> Batch<'a> {
         })
     }
 
-    fn boundary_of(store: &Store, decision: &'a Decision, reached: &Reached, now: i64) -> TransitionRow<'a> {
+    fn boundary_of(
+        store: &Store,
+        decision: &'a Decision,
+        reached: &Reached,
+        now: i64,
+    ) -> TransitionRow<'a> {
         let (word, reason) = match reached.kind {
             BoundaryKind::Start => ("start", Reason::HoursStart),
             BoundaryKind::End => ("end", Reason::HoursEnd),
         };
         TransitionRow {
-            id: store.event_id(&format!("boundary|{}|{word}", decision.agent), ms(reached.at)),
+            id: store.event_id(
+                &format!("boundary|{}|{word}", decision.agent),
+                ms(reached.at),
+            ),
             workspace_id: &decision.workspace,
             agent_id: Some(&decision.agent),
             reason: reason.as_str(),
@@ -234,9 +248,24 @@ impl<'a> Batch<'a> {
     /// Adds a transition and, where it takes a sequence and `post` names its subject, its event.
     pub(super) fn transition(&mut self, row: TransitionRow<'a>, post: Option<&'a str>, now: i64) {
         if let (Some(subject), Some(sequence)) = (post, row.sequence) {
-            let kind = if row.agent_id.is_some() { "agent.status_changed" } else { "workspace.mode_changed" };
-            let receiver = format!("{}:{subject}", if row.agent_id.is_some() { "agent" } else { "workspace" });
-            self.superseded.push(Superseded { receiver: receiver.clone(), sequence, now });
+            let kind = if row.agent_id.is_some() {
+                "agent.status_changed"
+            } else {
+                "workspace.mode_changed"
+            };
+            let receiver = format!(
+                "{}:{subject}",
+                if row.agent_id.is_some() {
+                    "agent"
+                } else {
+                    "workspace"
+                }
+            );
+            self.superseded.push(Superseded {
+                receiver: receiver.clone(),
+                sequence,
+                now,
+            });
             self.deliveries.push(NewDelivery {
                 id: Uuid::new_v5(&row.id, b"event"),
                 transition_id: row.id,
@@ -263,29 +292,46 @@ impl<'a> Batch<'a> {
             BoundaryKind::Start => AlertKind::HoursStart,
             BoundaryKind::End => AlertKind::HoursEnd,
         };
-        self.deliveries.extend(reached.alerts.iter().map(|alert: &NewAlert| NewDelivery {
-            id: alert.delivery,
-            transition_id,
-            channel: alert.phone.channel.as_str(),
-            workspace_id: &decision.workspace,
-            agent_id: Some(&decision.agent),
-            kind: kind.as_str(),
-            receiver: alert.phone.token.expose().to_owned(),
-            boundary_at: Some(ms(reached.at)),
-            sequence: None,
-            state: if alert.expired.is_some() { DeliveryState::Expired } else { DeliveryState::Pending }.as_str(),
-            reason: alert.expired,
-            due_at: now,
-            deadline_at: Some(ms(alert.deadline)),
-            created_at: now,
-            settled_at: alert.expired.map(|_| now),
-        }));
+        self.deliveries
+            .extend(reached.alerts.iter().map(|alert: &NewAlert| {
+                NewDelivery {
+                    id: alert.delivery,
+                    transition_id,
+                    channel: alert.phone.channel.as_str(),
+                    workspace_id: &decision.workspace,
+                    agent_id: Some(&decision.agent),
+                    kind: kind.as_str(),
+                    receiver: alert.phone.token.expose().to_owned(),
+                    boundary_at: Some(ms(reached.at)),
+                    sequence: None,
+                    state: if alert.expired.is_some() {
+                        DeliveryState::Expired
+                    } else {
+                        DeliveryState::Pending
+                    }
+                    .as_str(),
+                    reason: alert.expired,
+                    due_at: now,
+                    deadline_at: Some(ms(alert.deadline)),
+                    created_at: now,
+                    settled_at: alert.expired.map(|_| now),
+                }
+            }));
     }
 
     fn aftermath(&mut self, decision: &'a Decision, now: i64) {
-        self.cancelled.extend(decision.cancel.iter().map(|&(id, reason)| Cancelled { id, reason, now }));
+        self.cancelled
+            .extend(
+                decision
+                    .cancel
+                    .iter()
+                    .map(|&(id, reason)| Cancelled { id, reason, now }),
+            );
         if decision.removed {
-            self.removed.push(Removed { agent_id: &decision.agent, now });
+            self.removed.push(Removed {
+                agent_id: &decision.agent,
+                now,
+            });
         }
         self.states.push(StateRow {
             agent_id: &decision.agent,
@@ -299,10 +345,16 @@ impl<'a> Batch<'a> {
         });
         let dirty_at = decision.change.map_or(now, |c| ms(c.effective_at));
         if decision.change.is_some() || decision.left_workspace.is_some() {
-            self.dirty.push(Dirty { workspace_id: &decision.workspace, dirty_at });
+            self.dirty.push(Dirty {
+                workspace_id: &decision.workspace,
+                dirty_at,
+            });
         }
         if let Some(left) = &decision.left_workspace {
-            self.dirty.push(Dirty { workspace_id: left, dirty_at: now });
+            self.dirty.push(Dirty {
+                workspace_id: left,
+                dirty_at: now,
+            });
         }
     }
 

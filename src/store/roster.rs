@@ -125,13 +125,29 @@ struct DeviceRow<'a> {
 impl Tx {
     /// Writes workspaces: names, and holidays where the line named them.
     pub async fn put_workspaces(&mut self, workspaces: &[Workspace]) -> Result<(), StoreError> {
-        let names: Vec<_> =
-            workspaces.iter().map(|w| Child { id: &w.id, name: Some(&w.name), ..Child::default() }).collect();
+        let names: Vec<_> = workspaces
+            .iter()
+            .map(|w| Child {
+                id: &w.id,
+                name: Some(&w.name),
+                ..Child::default()
+            })
+            .collect();
         run!(self, execute UPSERT_WORKSPACES, json(&names))?;
-        let named = || workspaces.iter().filter_map(|w| w.holidays.as_ref().map(|h| (w, h)));
+        let named = || {
+            workspaces
+                .iter()
+                .filter_map(|w| w.holidays.as_ref().map(|h| (w, h)))
+        };
         run!(self, execute CLEAR_HOLIDAYS, list(named().map(|(w, _)| w.id.as_str())))?;
         let holidays: Vec<_> = named()
-            .flat_map(|(w, dates)| dates.iter().map(|&date| Child { id: &w.id, date: Some(date), ..Child::default() }))
+            .flat_map(|(w, dates)| {
+                dates.iter().map(|&date| Child {
+                    id: &w.id,
+                    date: Some(date),
+                    ..Child::default()
+                })
+            })
             .collect();
         run!(self, execute PUT_HOLIDAYS, json(&holidays))?;
         Ok(())
@@ -141,16 +157,29 @@ impl Tx {
     /// edit and new registrations.
     pub async fn put_agents(&mut self, agents: &[Agent], now: Timestamp) -> Result<(), StoreError> {
         let ids = list(agents.iter().map(|a| a.id.as_str()));
-        let stored: HashMap<String, Agent> =
-            self.profiles(&ids).await?.into_iter().map(|a| (a.id.clone(), a)).collect();
-        let rows: Vec<_> = agents.iter().map(|a| agent_row(a, stored.get(&a.id))).collect();
+        let stored: HashMap<String, Agent> = self
+            .profiles(&ids)
+            .await?
+            .into_iter()
+            .map(|a| (a.id.clone(), a))
+            .collect();
+        let rows: Vec<_> = agents
+            .iter()
+            .map(|a| agent_row(a, stored.get(&a.id)))
+            .collect();
         run!(self, execute KEEP_WORKSPACES, json(&rows))?;
         run!(self, execute UPSERT_AGENTS, json(&rows))?;
         self.put_hours(agents).await?;
         self.put_exceptions(agents).await?;
         self.put_devices(agents, now).await?;
-        let edits: Vec<_> =
-            agents.iter().map(|a| Child { id: &a.id, stale_at: Some(ms(now)), ..Child::default() }).collect();
+        let edits: Vec<_> = agents
+            .iter()
+            .map(|a| Child {
+                id: &a.id,
+                stale_at: Some(ms(now)),
+                ..Child::default()
+            })
+            .collect();
         run!(self, execute DATE_EDIT, json(&edits))?;
         Ok(())
     }
@@ -177,8 +206,15 @@ impl Tx {
         run!(self, execute CLEAR_OVERRIDES, naming(agents, Field::Overrides))?;
         let mut dates = Vec::new();
         let mut slots = Vec::new();
-        for (agent, over) in agents.iter().flat_map(|a| a.overrides.iter().map(move |o| (a, o))) {
-            dates.push(Child { id: &agent.id, date: Some(over.date), ..Child::default() });
+        for (agent, over) in agents
+            .iter()
+            .flat_map(|a| a.overrides.iter().map(move |o| (a, o)))
+        {
+            dates.push(Child {
+                id: &agent.id,
+                date: Some(over.date),
+                ..Child::default()
+            });
             slots.extend(over.slots.iter().map(|s| Child {
                 id: &agent.id,
                 date: Some(over.date),
@@ -214,13 +250,16 @@ impl Tx {
             .iter()
             .flat_map(|a| a.devices.iter().map(|d| device_row(&a.id, d, now)))
             .collect();
-        let keep: std::collections::HashSet<_> = rows.iter().map(|r| (r.platform, r.token)).collect();
+        let keep: std::collections::HashSet<_> =
+            rows.iter().map(|r| (r.platform, r.token)).collect();
         let stored: Vec<(String, String, String, String)> =
             run!(self, all DEVICES_OF, naming(agents, Field::Devices))?;
         let gone: Vec<_> = stored
             .iter()
             .filter(|(_, platform, token, _)| !keep.contains(&(platform.as_str(), token.as_str())))
-            .map(|(_, platform, token, _)| serde_json::json!({"platform": platform, "token": token}))
+            .map(
+                |(_, platform, token, _)| serde_json::json!({"platform": platform, "token": token}),
+            )
             .collect();
         if !gone.is_empty() {
             run!(self, execute DROP_DEVICES, json(&gone))?;
@@ -237,9 +276,16 @@ impl Tx {
         let mut workspaces: Vec<Workspace> = Vec::new();
         for (id, name, date) in rows {
             if workspaces.last().is_none_or(|w| w.id != id) {
-                workspaces.push(Workspace { id, name, holidays: Some(Vec::new()) });
+                workspaces.push(Workspace {
+                    id,
+                    name,
+                    holidays: Some(Vec::new()),
+                });
             }
-            if let (Some(date), Some(holidays)) = (date, workspaces.last_mut().and_then(|w| w.holidays.as_mut())) {
+            if let (Some(date), Some(holidays)) = (
+                date,
+                workspaces.last_mut().and_then(|w| w.holidays.as_mut()),
+            ) {
                 holidays.push(super::facts::parse("holidays", "date", &date, &date)?);
             }
         }
@@ -247,13 +293,20 @@ impl Tx {
     }
 
     /// At most `limit` agents with ids after `after`, by id.
-    pub async fn agents_after(&mut self, after: &str, limit: i64) -> Result<Vec<Agent>, StoreError> {
+    pub async fn agents_after(
+        &mut self,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Agent>, StoreError> {
         let ids: Vec<(String,)> = run!(self, all PAGE, after, limit)?;
         self.agents(ids.iter().map(|(id,)| id.as_str())).await
     }
 
     /// These agents, whole; unknown ids are left out.
-    pub async fn agents<'a>(&mut self, ids: impl IntoIterator<Item = &'a str>) -> Result<Vec<Agent>, StoreError> {
+    pub async fn agents<'a>(
+        &mut self,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<Agent>, StoreError> {
         let ids = list(ids);
         let mut agents = self.profiles(&ids).await?;
         let mut schedules = self.schedules(&ids).await?;
@@ -261,15 +314,25 @@ impl Tx {
         let rows: Vec<(String, String, String, String)> = run!(self, all DEVICES_OF, ids)?;
         for (agent, platform, token, environment) in rows {
             devices.entry(agent).or_default().push(Device {
-                platform: if platform == "ios" { Platform::Ios } else { Platform::Android },
+                platform: if platform == "ios" {
+                    Platform::Ios
+                } else {
+                    Platform::Android
+                },
                 token: DeviceToken::new(token),
-                environment: if environment == "sandbox" { Environment::Sandbox } else { Environment::Production },
+                environment: if environment == "sandbox" {
+                    Environment::Sandbox
+                } else {
+                    Environment::Production
+                },
             });
         }
         for agent in &mut agents {
             if let Some(schedule) = schedules.remove(&agent.id).transpose()? {
                 agent.hours = schedule.slots;
-                agent.hours.sort_by_key(|s| (s.day.to_monday_zero_offset(), s.start));
+                agent
+                    .hours
+                    .sort_by_key(|s| (s.day.to_monday_zero_offset(), s.start));
                 agent.overrides = schedule.overrides;
                 agent.away = schedule.away;
             }
@@ -280,23 +343,55 @@ impl Tx {
 
     /// Agents' own columns, without hours and phones.
     async fn profiles(&mut self, ids: &str) -> Result<Vec<Agent>, StoreError> {
-        type Row = (String, String, String, Option<String>, String, Option<String>, bool, bool, Option<i64>, bool);
+        type Row = (
+            String,
+            String,
+            String,
+            Option<String>,
+            String,
+            Option<String>,
+            bool,
+            bool,
+            Option<i64>,
+            bool,
+        );
         let rows: Vec<Row> = run!(self, all STORED, ids)?;
         rows.into_iter()
-            .map(|(id, workspace, name, photo_url, timezone, locale, start, end, minutes, invisible)| {
-                let minutes = minutes
-                    .map(|m| word("agents", "auto_offline_after_minutes", &id, &m.to_string(), |v| v.parse().ok()))
-                    .transpose()?;
-                Ok(Agent {
+            .map(
+                |(
+                    id,
+                    workspace,
+                    name,
                     photo_url,
+                    timezone,
                     locale,
-                    notify: Notify { start, end },
-                    auto_offline_after_minutes: minutes,
-                    receive_when_invisible: invisible,
-                    named: Named::ALL,
-                    ..Agent::new(id, workspace, name, timezone)
-                })
-            })
+                    start,
+                    end,
+                    minutes,
+                    invisible,
+                )| {
+                    let minutes = minutes
+                        .map(|m| {
+                            word(
+                                "agents",
+                                "auto_offline_after_minutes",
+                                &id,
+                                &m.to_string(),
+                                |v| v.parse().ok(),
+                            )
+                        })
+                        .transpose()?;
+                    Ok(Agent {
+                        photo_url,
+                        locale,
+                        notify: Notify { start, end },
+                        auto_offline_after_minutes: minutes,
+                        receive_when_invisible: invisible,
+                        named: Named::ALL,
+                        ..Agent::new(id, workspace, name, timezone)
+                    })
+                },
+            )
             .collect()
     }
 
@@ -307,18 +402,32 @@ impl Tx {
     }
 
     /// Removes agents; the next scan posts them offline and cancels what is pending.
-    pub async fn remove_agents<'a>(&mut self, ids: impl IntoIterator<Item = &'a str>) -> Result<u64, StoreError> {
+    pub async fn remove_agents<'a>(
+        &mut self,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<u64, StoreError> {
         run!(self, execute REMOVE_AGENTS, list(ids))
     }
 }
 
 fn naming(agents: &[Agent], field: Field) -> String {
-    list(agents.iter().filter(|a| a.named.contains(field)).map(|a| a.id.as_str()))
+    list(
+        agents
+            .iter()
+            .filter(|a| a.named.contains(field))
+            .map(|a| a.id.as_str()),
+    )
 }
 
 fn agent_row<'a>(agent: &'a Agent, stored: Option<&'a Agent>) -> AgentRow<'a> {
     // An unnamed field keeps what is stored; a new agent gets the default.
-    let from = |field| if agent.named.contains(field) { agent } else { stored.unwrap_or(agent) };
+    let from = |field| {
+        if agent.named.contains(field) {
+            agent
+        } else {
+            stored.unwrap_or(agent)
+        }
+    };
     let notify = from(Field::Notify).notify;
     AgentRow {
         id: &agent.id,

@@ -70,7 +70,10 @@ fn render(template: &str, dialect: Dialect) -> String {
 
 fn expand(fragment: &str, dialect: Dialect) -> String {
     let sqlite = dialect == Dialect::Sqlite;
-    match fragment.strip_prefix("rows(").and_then(|f| f.strip_suffix(')')) {
+    match fragment
+        .strip_prefix("rows(")
+        .and_then(|f| f.strip_suffix(')'))
+    {
         Some(columns) if sqlite => {
             let columns: Vec<_> = columns
                 .split(',')
@@ -141,7 +144,10 @@ mod tests {
     fn fragments_expand_for_each_engine() {
         let text = "UPDATE t SET n = v.n FROM {rows(id TEXT, n BIGINT)} WHERE t.id = v.id AND k IN ({list}) {skip_locked}";
         let sqlite = render(text, Dialect::Sqlite);
-        assert!(sqlite.contains("(SELECT value->>'id' AS id, value->>'n' AS n FROM json_each($1)) AS v"));
+        assert!(
+            sqlite
+                .contains("(SELECT value->>'id' AS id, value->>'n' AS n FROM json_each($1)) AS v")
+        );
         assert!(sqlite.contains("IN (SELECT value FROM json_each($1))"));
         assert!(!sqlite.contains("SKIP LOCKED"));
         let postgres = render(text, Dialect::Postgres);

@@ -60,11 +60,17 @@ pub enum Watch {
 impl Store {
     /// Begins to listen for changes.
     pub async fn watch(&self) -> Result<Watch, StoreError> {
-        let failed = |source| StoreError::Connection { what: "listening for changes", source };
+        let failed = |source| StoreError::Connection {
+            what: "listening for changes",
+            source,
+        };
         match &self.db {
             Db::Postgres(pool) => {
                 let mut listener = PgListener::connect_with(pool).await.map_err(failed)?;
-                listener.listen_all(["shiftbell_schedule", "shiftbell_outbox"]).await.map_err(failed)?;
+                listener
+                    .listen_all(["shiftbell_schedule", "shiftbell_outbox"])
+                    .await
+                    .map_err(failed)?;
                 Ok(Watch::Postgres(Box::new(listener)))
             }
             Db::Sqlite { read, .. } => {
@@ -84,7 +90,10 @@ impl Store {
         let (now,): (i64,) = sqlx::query_as(NOW)
             .fetch_one(pool)
             .await
-            .map_err(|source| StoreError::Connection { what: "asking the server's clock", source })?;
+            .map_err(|source| StoreError::Connection {
+                what: "asking the server's clock",
+                source,
+            })?;
         instant("clock", "now", "server", now).map(Some)
     }
 }
@@ -93,7 +102,10 @@ impl Watch {
     /// Waits for the next notification, on Postgres; on SQLite, answers at once whether another
     /// connection committed since it was asked last, and is to be asked again in a moment.
     pub async fn changed(&mut self) -> Result<bool, StoreError> {
-        let failed = |source| StoreError::Connection { what: "listening for changes", source };
+        let failed = |source| StoreError::Connection {
+            what: "listening for changes",
+            source,
+        };
         match self {
             Self::Postgres(listener) => listener.recv().await.map(|_| true).map_err(failed),
             Self::Sqlite(connection, seen) => {
@@ -114,7 +126,11 @@ impl Tx {
     pub async fn next_due(&mut self) -> Result<Due, StoreError> {
         type Row = (Option<i64>, bool, Option<i64>, Option<i64>);
         let (scan, dirty, lease, deadline): Row = run!(self, one NEXT_WORK)?;
-        let at = |column, value: Option<i64>| value.map(|v| instant("agent_state", column, "next", v)).transpose();
+        let at = |column, value: Option<i64>| {
+            value
+                .map(|v| instant("agent_state", column, "next", v))
+                .transpose()
+        };
         Ok(Due {
             scan: at("due_at", if dirty { Some(0) } else { scan })?,
             reap: at("lease_until", lease.into_iter().chain(deadline).min())?,
@@ -122,9 +138,13 @@ impl Tx {
     }
 
     /// When a channel has something to send next, UTC.
-    pub async fn next_send(&mut self, channel: ChannelKind) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn next_send(
+        &mut self,
+        channel: ChannelKind,
+    ) -> Result<Option<Timestamp>, StoreError> {
         let (due,): (Option<i64>,) = run!(self, one NEXT_SEND, channel.as_str())?;
-        due.map(|d| instant("deliveries", "due_at", "next", d)).transpose()
+        due.map(|d| instant("deliveries", "due_at", "next", d))
+            .transpose()
     }
 
     /// Open deliveries by channel and state.
@@ -133,7 +153,12 @@ impl Tx {
         rows.into_iter()
             .map(|(channel, state, count, oldest)| {
                 let oldest = Some(instant("deliveries", "created_at", &channel, oldest)?);
-                Ok(OpenCount { channel, state, count, oldest })
+                Ok(OpenCount {
+                    channel,
+                    state,
+                    count,
+                    oldest,
+                })
             })
             .collect()
     }
@@ -161,6 +186,8 @@ impl Tx {
 }
 
 async fn data_version(connection: &mut PoolConnection<Sqlite>) -> Result<i64, sqlx::Error> {
-    let (version,): (i64,) = sqlx::query_as("PRAGMA data_version").fetch_one(&mut **connection).await?;
+    let (version,): (i64,) = sqlx::query_as("PRAGMA data_version")
+        .fetch_one(&mut **connection)
+        .await?;
     Ok(version)
 }

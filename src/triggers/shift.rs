@@ -38,19 +38,34 @@ pub fn decide(facts: &Facts, zones: &Zones, rules: &Rules, now: Timestamp) -> De
         Err(problem) => return unreadable(recorded, problem.clone()),
     };
     let hours = match zones.get(&schedule.timezone) {
-        Ok(zone) => OperatingHours::new(zone, &schedule.slots, &schedule.overrides, &schedule.holidays, &schedule.away),
+        Ok(zone) => OperatingHours::new(
+            zone,
+            &schedule.slots,
+            &schedule.overrides,
+            &schedule.holidays,
+            &schedule.away,
+        ),
         Err(unknown) => {
             let problem = format!("agents.timezone of row {}: {unknown}", recorded.agent);
             return unreadable(recorded, problem);
         }
     };
     let next = hours.next_boundary(now).map(|b| b.at);
-    let reached = if recorded.status.is_some() { reached(recorded, &hours, now) } else { Vec::new() };
-    let desired = if hours.on_duty_at(now) { Status::Online } else { Status::Offline };
+    let reached = if recorded.status.is_some() {
+        reached(recorded, &hours, now)
+    } else {
+        Vec::new()
+    };
+    let desired = if hours.on_duty_at(now) {
+        Status::Online
+    } else {
+        Status::Offline
+    };
     Decision {
         agent: recorded.agent.clone(),
         workspace: schedule.workspace.clone(),
-        left_workspace: (recorded.workspace != schedule.workspace).then(|| recorded.workspace.clone()),
+        left_workspace: (recorded.workspace != schedule.workspace)
+            .then(|| recorded.workspace.clone()),
         next,
         problem: None,
         change: change(recorded, desired, reached.last(), now),
@@ -79,7 +94,12 @@ fn reached(recorded: &Recorded, hours: &OperatingHours, now: Timestamp) -> Vec<B
     came
 }
 
-fn change(recorded: &Recorded, desired: Status, newest: Option<&Boundary>, now: Timestamp) -> Option<StatusChange> {
+fn change(
+    recorded: &Recorded,
+    desired: Status,
+    newest: Option<&Boundary>,
+    now: Timestamp,
+) -> Option<StatusChange> {
     if recorded.status == Some(desired) {
         return None;
     }
@@ -88,7 +108,12 @@ fn change(recorded: &Recorded, desired: Status, newest: Option<&Boundary>, now: 
         Some(b) => (Reason::HoursEnd, b.at),
         None => (Reason::Sync, now),
     };
-    Some(StatusChange { status: desired, reason, effective_at, sequence: recorded.sequence + 1 })
+    Some(StatusChange {
+        status: desired,
+        reason,
+        effective_at,
+        sequence: recorded.sequence + 1,
+    })
 }
 
 fn ring(
@@ -113,8 +138,22 @@ fn ring(
             } else {
                 (now >= deadline).then_some("too_late")
             };
-            let alerts = alerts(recorded, schedule, rules, alert_kind(kind), at, deadline, expired);
-            Reached { kind, at, counterpart, missed, alerts }
+            let alerts = alerts(
+                recorded,
+                schedule,
+                rules,
+                alert_kind(kind),
+                at,
+                deadline,
+                expired,
+            );
+            Reached {
+                kind,
+                at,
+                counterpart,
+                missed,
+                alerts,
+            }
         })
         .collect()
 }
@@ -180,7 +219,11 @@ fn alert_kind(kind: BoundaryKind) -> AlertKind {
 fn removed(recorded: &Recorded, now: Timestamp) -> Decision {
     let known = recorded.status.is_some();
     Decision {
-        change: if known { change(recorded, Status::Offline, None, now) } else { None },
+        change: if known {
+            change(recorded, Status::Offline, None, now)
+        } else {
+            None
+        },
         problem: None,
         removed: true,
         ..unreadable(recorded, String::new())
