@@ -103,7 +103,7 @@ pub struct Directory {
 
 /// A zone the data in use do not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no time zone \"{}\"{}", name.escape_debug(), did_you_mean(suggestion.as_deref()))]
+#[error("time zone {}", self.reason())]
 pub struct UnknownZone {
     /// As it was written.
     pub name: String,
@@ -111,11 +111,16 @@ pub struct UnknownZone {
     pub suggestion: Option<String>,
 }
 
-fn did_you_mean(suggestion: Option<&str>) -> String {
-    suggestion.map_or_else(
-        || ": write an IANA name such as Europe/Paris".to_owned(),
-        |name| format!(": did you mean {name}?"),
-    )
+impl UnknownZone {
+    /// The name, and what to write instead, without saying that it is about a time zone.
+    pub fn reason(&self) -> String {
+        let start: String = self.name.chars().take(60).collect();
+        let instead = match &self.suggestion {
+            Some(name) => format!("did you mean \"{name}\"?"),
+            None => "write an IANA name such as \"Europe/Paris\"".to_owned(),
+        };
+        format!("\"{}\" is not known: {instead}", start.escape_debug())
+    }
 }
 
 /// The time zones in use. Shared by reference; a zone is compiled when it is first asked for.
