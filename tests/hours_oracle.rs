@@ -5,6 +5,11 @@
 //! the same way. Random teams in all zones, around their clock changes and elsewhere.
 //! `SHIFTBELL_ORACLE_CASES` raises the number of cases from the default of 400.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says best that it fails by failing"
+)]
+
 use std::fmt;
 
 use jiff::{

@@ -206,7 +206,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn line(&mut self, number: usize, text: &str) -> Option<Entry> {
-        let mut findings = Findings::default();
+        let mut findings = Findings {
+            only_counted: self.faults.listed.len() >= LISTED,
+            ..Findings::default()
+        };
         let entry = match serde_json::from_str::<Json>(text) {
             Ok(value) => read::entry(value, self.zones, &mut self.skips, &mut findings),
             Err(error) => {
@@ -314,7 +317,7 @@ fn not_json(error: &serde_json::Error) -> String {
     } else {
         what
     };
-    format!("is not a JSON object: {what} (column {})", error.column())
+    format!("cannot be read as JSON: {what} (column {})", error.column())
 }
 
 /// Whether a character would break a line of a log, or hide or reorder what stands around it.
@@ -331,9 +334,9 @@ fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if is_unprintable(c) {
-            out.extend(c.escape_unicode())
+            out.extend(c.escape_unicode());
         } else {
-            out.push(c)
+            out.push(c);
         }
     }
     out

@@ -14,6 +14,8 @@ pub(super) struct Fault {
 /// Collects the faults and warnings of one line.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
+    /// Faults will only be counted: a reason need not be worked out.
+    pub(super) only_counted: bool,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Fault>,
 }

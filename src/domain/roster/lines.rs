@@ -90,15 +90,11 @@ impl<R: BufRead> Lines<R> {
             if chunk.is_empty() {
                 return Ok(());
             }
-            match chunk.iter().position(|byte| *byte == b'\n') {
-                Some(end) => {
-                    self.from.consume(end + 1);
-                    return Ok(());
-                }
-                None => {
-                    let all = chunk.len();
-                    self.from.consume(all);
-                }
+            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let read = end.map_or(chunk.len(), |end| end + 1);
+            self.from.consume(read);
+            if end.is_some() {
+                return Ok(());
             }
         }
     }

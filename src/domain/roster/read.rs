@@ -280,13 +280,16 @@ fn device(value: Json, path: &str, findings: &mut Findings) -> Option<Device> {
 
 fn zone(fields: &mut Fields, zones: &Zones, findings: &mut Findings) -> Option<(String, TimeZone)> {
     let name = fields.text("timezone", findings)?;
-    match zones.get(&name) {
-        Ok(zone) => Some((name, zone)),
-        Err(unknown) => {
-            findings.refuse("timezone", unknown.reason());
-            None
-        }
+    if let Some(zone) = zones.find(&name) {
+        return Some((name, zone));
     }
+    let reason = if findings.only_counted {
+        "is not known".to_owned()
+    } else {
+        zones.unknown(&name).reason()
+    };
+    findings.refuse("timezone", reason);
+    None
 }
 
 fn identifier(fields: &mut Fields, field: &str, findings: &mut Findings) -> Option<String> {

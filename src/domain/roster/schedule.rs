@@ -20,8 +20,8 @@ pub(super) fn weekly(list: Vec<Json>, findings: &mut Findings) -> Vec<Slot> {
         let midnight = slot.day.to_monday_zero_offset() as u32 * MINUTES_A_DAY;
         span(midnight, slot.times())
     });
-    let spans = spans.collect();
-    warn_of_overlaps(spans, Some(7 * MINUTES_A_DAY), "hours", findings);
+    let spans: Vec<_> = spans.collect();
+    warn_of_overlaps(&spans, Some(7 * MINUTES_A_DAY), "hours", findings);
     slots
 }
 
@@ -41,15 +41,12 @@ pub(super) fn overrides(list: Vec<Json>, findings: &mut Findings) -> Vec<Overrid
             date_from,
         );
         let slots_path = fields.path_to("slots");
-        let slots = match fields.list("slots", findings) {
-            Some(list) => day_slots(list, &slots_path, findings),
-            None => {
-                if findings.faults.is_empty() {
-                    findings.refuse(&slots_path, "is missing: write [] for a day off");
-                }
-                continue;
-            }
-        };
+        let faults = findings.faults.len();
+        let slots = fields.list("slots", findings);
+        if slots.is_none() && findings.faults.len() == faults {
+            findings.refuse(&slots_path, "is missing: write [] for a day off");
+        }
+        let slots = day_slots(slots.unwrap_or_default(), &slots_path, findings);
         let Some(date) = date else { continue };
         if !dates.insert(date) {
             let reason = format!("{date} has an override before: put all its slots into one");
@@ -102,8 +99,8 @@ fn day_slots(list: Vec<Json>, path: &str, findings: &mut Findings) -> Vec<DaySlo
             slots.extend(times(&mut fields, findings));
         }
     }
-    let spans = slots.iter().map(|slot| span(0, *slot)).collect();
-    warn_of_overlaps(spans, None, path, findings);
+    let spans: Vec<_> = slots.iter().map(|slot| span(0, *slot)).collect();
+    warn_of_overlaps(&spans, None, path, findings);
     slots
 }
 
@@ -137,12 +134,7 @@ fn span(midnight: u32, slot: DaySlot) -> (u32, u32) {
 
 /// Warns of the spans that begin before an earlier one is over; `week`, in minutes, is where
 /// the end of the list meets its start.
-fn warn_of_overlaps(
-    spans: Vec<(u32, u32)>,
-    week: Option<u32>,
-    path: &str,
-    findings: &mut Findings,
-) {
+fn warn_of_overlaps(spans: &[(u32, u32)], week: Option<u32>, path: &str, findings: &mut Findings) {
     let mut order: Vec<(u32, u32, usize)> = spans
         .iter()
         .enumerate()
