@@ -3,14 +3,14 @@
 use jiff::{civil::Date, tz::TimeZone};
 
 use super::{
+    device::device,
     fields::{Fields, Findings, shown, wrong},
     json::Json,
     schedule,
     skips::Skips,
 };
 use crate::domain::{
-    agent::{Agent, Device, Field, Notify, Workspace},
-    device::{DeviceToken, Environment, Platform},
+    agent::{Agent, Field, Notify, Workspace},
     hours::date_from,
     zone::Zones,
 };
@@ -18,7 +18,6 @@ use crate::domain::{
 const LONGEST_ID: usize = 256;
 const LONGEST_NAME: usize = 64 * 1024;
 const LONGEST_URL: usize = 2048;
-const LONGEST_TOKEN: usize = 4096;
 const MINUTES_A_DAY: u64 = 24 * 60;
 
 const WORKSPACE: &[&str] = &["type", "id", "name", "holidays"];
@@ -222,60 +221,6 @@ fn read_alerts(agent: &mut Agent, fields: &mut Fields, findings: &mut Findings) 
         let read = |(index, value)| device(value, &format!("devices[{index}]"), findings);
         agent.devices = list.into_iter().enumerate().filter_map(read).collect();
     }
-}
-
-fn device(value: Json, path: &str, findings: &mut Findings) -> Option<Device> {
-    let mut fields = Fields::of(value, path, &["platform", "token", "environment"], findings)?;
-    let platform = fields.parsed(
-        "platform",
-        "\"ios\" or \"android\"",
-        findings,
-        |word| match word {
-            "ios" => Some(Platform::Ios),
-            "android" => Some(Platform::Android),
-            _ => None,
-        },
-    );
-    let environment = match fields.take("environment") {
-        None | Some(Json::Null) => Some(Environment::Production),
-        Some(Json::Text(word)) if word == "production" => Some(Environment::Production),
-        Some(Json::Text(word)) if word == "sandbox" => Some(Environment::Sandbox),
-        Some(_) => {
-            findings.refuse(
-                fields.path_to("environment"),
-                "must be \"production\" or \"sandbox\"",
-            );
-            None
-        }
-    };
-    let token = fields.text("token", findings)?;
-    let (platform, environment) = (platform?, environment?);
-    // What is refused here is a secret: the reason never quotes it.
-    let (fits, expected) = match platform {
-        Platform::Ios => (
-            token.len() >= 8
-                && token.len().is_multiple_of(2)
-                && token.bytes().all(|b| b.is_ascii_hexdigit()),
-            "must be the device token in hexadecimal, two digits a byte",
-        ),
-        Platform::Android => (
-            !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()),
-            "must be the FCM registration token, without blanks",
-        ),
-    };
-    if !fits || token.len() > LONGEST_TOKEN {
-        findings.refuse(fields.path_to("token"), expected);
-        return None;
-    }
-    let environment = match platform {
-        Platform::Ios => environment,
-        Platform::Android => Environment::Production,
-    };
-    Some(Device {
-        platform,
-        token: DeviceToken::new(token),
-        environment,
-    })
 }
 
 fn zone(fields: &mut Fields, zones: &Zones, findings: &mut Findings) -> Option<(String, TimeZone)> {
