@@ -173,10 +173,11 @@ fn check(team: &Team) -> Result<(), TestCaseError> {
 
 /// Minutes of a day: anywhere, or close to those given.
 fn minute(near: Vec<u16>) -> impl Strategy<Value = u16> {
-    let close = (proptest::sample::select(near), -61_i32..=61)
+    let exact = proptest::sample::select(near);
+    let close = (exact.clone(), -61_i32..=61)
         .prop_map(|(near, by)| (i32::from(near) + by).rem_euclid(24 * 60) as u16);
     let quarter = close.clone().prop_map(|minute| minute / 15 * 15);
-    prop_oneof![0_u16..24 * 60, close, quarter]
+    prop_oneof![0_u16..24 * 60, exact, close, quarter]
 }
 
 fn time(minutes: u16) -> LocalTime {
