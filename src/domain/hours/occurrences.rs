@@ -62,10 +62,11 @@ impl<'a> Occurrences<'a> {
             }
             (Pattern::Empty, Some(exception)) => date = exception.date,
             (Pattern::RoundTheClock, coming) if !self.follows_exception(date) => {
-                let limit = coming.map(|exception| exception.date.saturating_sub(2.days()));
-                if limit.is_none_or(|limit| date < limit) {
-                    self.date = limit;
-                    return self.stretch(date, limit);
+                // The last date's slots are gone through as well, for what reaches into the exception.
+                let last = coming.map(|exception| exception.date.saturating_sub(1.day()));
+                if last.is_none_or(|last| date < last) {
+                    self.date = last;
+                    return self.stretch(date, coming.map(|exception| exception.date));
                 }
             }
             _ => {}

@@ -95,7 +95,7 @@ impl DaySlot {
     }
 
     /// The local civil times `[start, end)` of the occurrence that starts on `date`.
-    pub(super) fn on(self, date: Date) -> (DateTime, DateTime) {
+    pub fn on(self, date: Date) -> (DateTime, DateTime) {
         let end = if self.is_overnight() {
             date.tomorrow()
                 .map_or(DateTime::MAX, |next| self.end.on(next))
