@@ -16,7 +16,7 @@ const FAILURES_TO_OPEN: u32 = 20;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long a receiver that wants fewer requests is left alone where it does not say.
-const SLOW_PAUSE: Duration = Duration::from_secs(60);
+const SLOW_PAUSE: Duration = Duration::from_mins(1);
 
 /// What may be claimed now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Breaker {
             }
             Verdict::Retry | Verdict::Unknown => self.count_failure(judgement, now),
             Verdict::NotProcessed if judgement.http_status.is_none() => {
-                self.count_failure(judgement, now)
+                self.count_failure(judgement, now);
             }
             Verdict::Failed if judgement.device == DeviceFate::Quarantine => {
                 self.refused_phones += 1;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::delivery::{ChannelKind, DeliveryState, Judgement, Verdict};
 
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// Releases that cost no try and are repeated at once; later ones wait.
 const FREE_AT_ONCE: i64 = 3;
 
@@ -62,7 +62,6 @@ pub fn next(judgement: &Judgement, standing: &Standing, now: Timestamp, jitter: 
     };
     match judgement.verdict {
         Verdict::Sent => done(DeliveryState::Sent, true),
-        Verdict::Failed => done(DeliveryState::Failed, true),
         Verdict::Retry | Verdict::Unknown => {
             let wait = backoff(standing.channel, standing.tries, jitter);
             again(wait.max(judgement.retry_after.unwrap_or_default()), true)
@@ -83,7 +82,7 @@ pub fn next(judgement: &Judgement, standing: &Standing, now: Timestamp, jitter: 
             batch_cap: Some(standing.batch as i64 / 2),
             ..again(Duration::ZERO, false)
         },
-        Verdict::Narrow => done(DeliveryState::Failed, true),
+        Verdict::Failed | Verdict::Narrow => done(DeliveryState::Failed, true),
     }
 }
 

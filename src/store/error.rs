@@ -45,7 +45,7 @@ pub enum StoreError {
         /// The version this program needs.
         known: i64,
     },
-    /// The bundled SQLite could lose commits.
+    /// The bundled `SQLite` could lose commits.
     #[error("SQLite {0} can lose commits in WAL mode; 3.51.3 or later is needed")]
     OldSqlite(String),
     /// A stored value cannot be read.

@@ -243,10 +243,8 @@ impl Raw {
 fn fingerprint(token: &str) -> String {
     use sha2::Digest;
     let digest = sha2::Sha256::digest(token.as_bytes());
-    let hex: String = digest
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("phone:{hex}")
+    let first = digest.first_chunk().map_or(0, |bytes: &[u8; 6]| {
+        bytes.iter().fold(0u64, |n, &b| n << 8 | u64::from(b))
+    });
+    format!("phone:{first:012x}")
 }

@@ -1,10 +1,10 @@
-//! The only place with SQL. SQLite and Postgres, one behaviour, each statement written once.
+//! The only place with SQL. `SQLite` and Postgres, one behaviour, each statement written once.
 //!
 //! - A unit of work is one transaction ([`Store::begin`] … [`Tx::commit`]); none is open while a
 //!   request to a receiver is under way.
 //! - Units run in tasks of their own ([`Store::unit`]): a caller that is cancelled never leaves a
 //!   connection inside a transaction.
-//! - SQLite has one writer: write transactions begin with `BEGIN IMMEDIATE` on a pool of one, WAL
+//! - `SQLite` has one writer: write transactions begin with `BEGIN IMMEDIATE` on a pool of one, WAL
 //!   with `synchronous=FULL`. Postgres locks the rows it picks and skips those of others.
 //! - Instants are UTC epoch milliseconds in `BIGINT`.
 
@@ -51,7 +51,7 @@ enum Db {
 /// A transaction; rolled back unless committed.
 #[derive(Debug)]
 pub enum Tx {
-    /// On SQLite.
+    /// On `SQLite`.
     Sqlite(Transaction<'static, Sqlite>),
     /// On Postgres.
     Postgres(Transaction<'static, Postgres>),
@@ -78,7 +78,7 @@ impl Store {
         })
     }
 
-    /// Begins a transaction that only reads; on SQLite it waits for no writer.
+    /// Begins a transaction that only reads; on `SQLite` it waits for no writer.
     pub async fn snapshot(&self) -> Result<Tx, StoreError> {
         match &self.db {
             Db::Sqlite { read, .. } => read.begin().await.map(Tx::Sqlite),

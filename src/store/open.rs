@@ -1,4 +1,4 @@
-//! Opening a database: connection options, the schema's version, the SQLite library's.
+//! Opening a database: connection options, the schema's version, the `SQLite` library's.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -51,7 +51,7 @@ impl Store {
     ///
     /// # Errors
     /// A URL of another kind, no connection, a schema newer than this program, or an older one when
-    /// `migrate` is off; a SQLite library that can lose commits.
+    /// `migrate` is off; a `SQLite` library that can lose commits.
     pub async fn open(options: &OpenOptions) -> Result<Self, StoreError> {
         let db = connect(options).await?;
         if options.migrate {
@@ -161,7 +161,7 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     ]))
 }
 
-/// SQLite 3.7.0–3.51.2 can lose commits in WAL mode when checkpoints race ("The WAL-reset bug",
+/// `SQLite` 3.7.0–3.51.2 can lose commits in WAL mode when checkpoints race ("The WAL-reset bug",
 /// sqlite.org/wal.html); 3.50.7 and 3.44.6 have the fix too.
 async fn refuse_old_sqlite(pool: &sqlx::SqlitePool) -> Result<(), StoreError> {
     let (version,): (String,) = sqlx::query_as("SELECT sqlite_version()")

@@ -134,13 +134,13 @@ impl Tx {
             })
             .collect();
         run!(self, execute UPSERT_WORKSPACES, json(&names))?;
-        let named = || {
+        let with_holidays = || {
             workspaces
                 .iter()
                 .filter_map(|w| w.holidays.as_ref().map(|h| (w, h)))
         };
-        run!(self, execute CLEAR_HOLIDAYS, list(named().map(|(w, _)| w.id.as_str())))?;
-        let holidays: Vec<_> = named()
+        run!(self, execute CLEAR_HOLIDAYS, list(with_holidays().map(|(w, _)| w.id.as_str())))?;
+        let holidays: Vec<_> = with_holidays()
             .flat_map(|(w, dates)| {
                 dates.iter().map(|&date| Child {
                     id: &w.id,

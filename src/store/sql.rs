@@ -7,16 +7,16 @@
 //!   one bind and one constant text for any number of rows.
 //! - `{list}`: the JSON array of strings bound as `$1`, as a subquery.
 //! - `{skip_locked}`: Postgres' `FOR UPDATE SKIP LOCKED` (`{skip_locked_w}`: of the rows of `w`);
-//!   SQLite has one writer and needs none.
+//!   `SQLite` has one writer and needs none.
 //!
-//! `every_statement_prepares` (tests/store_statements.rs) prepares each on both engines.
+//! `every_statement_prepares` (`tests/store_statements.rs`) prepares each on both engines.
 
 use std::sync::OnceLock;
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// SQLite, bundled.
+    /// `SQLite`, bundled.
     Sqlite,
     /// Postgres.
     Postgres,
@@ -49,7 +49,7 @@ impl Sql {
     /// How many values the statement binds.
     pub fn binds(&self) -> usize {
         let rendered = render(self.template, Dialect::Postgres);
-        (1..)
+        (1..100)
             .take_while(|n| rendered.contains(&format!("${n}")))
             .count()
     }

@@ -1,6 +1,6 @@
 //! What is due next, and how the worker hears of a change before then.
 //!
-//! Postgres tells (LISTEN); where that connection is lost, and on SQLite, a look at a counter does:
+//! Postgres tells (LISTEN); where that connection is lost, and on `SQLite`, a look at a counter does:
 //! `PRAGMA data_version` changes when another connection committed, and reads no table.
 
 use jiff::Timestamp;
@@ -81,7 +81,7 @@ impl Store {
         }
     }
 
-    /// The instant it is by the database server's clock, UTC; `None` on SQLite, which has none.
+    /// The instant it is by the database server's clock, UTC; `None` on `SQLite`, which has none.
     pub async fn server_now(&self) -> Result<Option<Timestamp>, StoreError> {
         const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
         let Db::Postgres(pool) = &self.db else {
@@ -99,7 +99,7 @@ impl Store {
 }
 
 impl Watch {
-    /// Waits for the next notification, on Postgres; on SQLite, answers at once whether another
+    /// Waits for the next notification, on Postgres; on `SQLite`, answers at once whether another
     /// connection committed since it was asked last, and is to be asked again in a moment.
     pub async fn changed(&mut self) -> Result<bool, StoreError> {
         let failed = |source| StoreError::Connection {
