@@ -111,7 +111,7 @@ mod tests {
             channel: ChannelKind::Apns,
             tries,
             epoch: tries + 1,
-            deadline: Some(NOW + Duration::from_secs(900)),
+            deadline: Some(NOW + Duration::from_mins(15)),
             batch: 1,
             batch_cap: None,
         }
