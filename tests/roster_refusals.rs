@@ -304,7 +304,10 @@ fn devices_are_checked_and_never_quoted() {
 #[test]
 fn encodings_other_than_utf8_are_refused() {
     let line = agent("a", "");
-    warns(format!("\u{FEFF}{line}"), &[]);
+    refuses(
+        format!("\u{FEFF}{line}"),
+        &["line 1: begins with a byte-order mark: save the file as UTF-8 without it"],
+    );
     refuses(
         format!("{line}\u{FEFF}{}", agent("b", "")),
         &["line 2: cannot be read as JSON: expected value (column 1)"],

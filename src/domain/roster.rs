@@ -4,9 +4,8 @@
 //! [`LISTED`] faults are kept and the rest counted. Nothing is handed out as good
 //! unless the whole file is ([`read`]); a caller that streams ([`read_each`]) writes into a
 //! transaction and drops it on error. Lines are read into one buffer and may not exceed 1 MiB, so a
-//! hostile file costs no memory. A UTF-8 byte-order mark at the start is skipped (spreadsheets write
-//! it); UTF-16 is refused. `null` is the same as an empty list or an absent value, and counts as
-//! named. No message quotes a device token. `tests/roster_refusals.rs` holds each bad input.
+//! hostile file costs no memory. A byte-order mark and UTF-16 are refused. `null` is the same as an
+//! empty list or an absent value, and counts as named. No message quotes a device token. `tests/roster_refusals.rs` holds each bad input.
 
 mod device;
 mod fields;

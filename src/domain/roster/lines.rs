@@ -60,9 +60,10 @@ impl<R: BufRead> Lines<R> {
         let mut line = self.buffer.as_slice();
         line = line.strip_suffix(b"\n").unwrap_or(line);
         line = line.strip_suffix(b"\r").unwrap_or(line);
-        if first {
-            // A mark that some editors put before UTF-8; it means nothing.
-            line = line.strip_prefix(UTF8_MARK).unwrap_or(line);
+        if first && line.starts_with(UTF8_MARK) {
+            return Ok(Some(Line::Unreadable(
+                "begins with a byte-order mark: save the file as UTF-8 without it",
+            )));
         }
         if line.len() > LONGEST_LINE {
             return Ok(Some(Line::Unreadable(
