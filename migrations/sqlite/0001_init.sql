@@ -95,6 +95,7 @@ CREATE TABLE agent_state (
     CHECK ((status IS NULL) = (sequence = 0))
 ) WITHOUT ROWID;
 CREATE INDEX agent_state_due ON agent_state (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX agent_state_problem ON agent_state (agent_id) WHERE problem <> '';
 CREATE INDEX agent_state_by_workspace ON agent_state (workspace_id, due_at);
 CREATE INDEX agent_state_online ON agent_state (workspace_id) WHERE status = 'online';
 
@@ -164,6 +165,7 @@ CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'leased
 CREATE INDEX deliveries_deadline ON deliveries (deadline_at) WHERE state = 'pending';
 CREATE INDEX deliveries_open ON deliveries (receiver) WHERE state IN ('pending', 'leased');
 CREATE INDEX deliveries_open_by_agent ON deliveries (agent_id) WHERE state IN ('pending', 'leased');
+CREATE INDEX deliveries_by_transition ON deliveries (transition_id);
 CREATE INDEX deliveries_by_time ON deliveries (created_at);
 
 CREATE TABLE attempts (

@@ -23,18 +23,18 @@ use crate::domain::{
 statements! {
     DUE = "SELECT agent_id, workspace_id, status, sequence, evaluated_at, boundary_at, stale_at
            FROM agent_state WHERE due_at <= $1 ORDER BY due_at LIMIT $2 {skip_locked}";
-    AGENTS = "SELECT id, workspace_id, timezone, notify_start, notify_end FROM agents WHERE id IN ({list})";
-    SLOTS = "SELECT agent_id, day, start_time, end_time FROM operating_hours WHERE agent_id IN ({list})";
+    AGENTS = "SELECT id, workspace_id, timezone, notify_start, notify_end FROM agents WHERE id {in_list}";
+    SLOTS = "SELECT agent_id, day, start_time, end_time FROM operating_hours WHERE agent_id {in_list}";
     OVERRIDES = "SELECT o.agent_id, o.date, s.start_time, s.end_time
                  FROM overrides o LEFT JOIN override_slots s ON s.agent_id = o.agent_id AND s.date = o.date
-                 WHERE o.agent_id IN ({list}) ORDER BY o.agent_id, o.date";
+                 WHERE o.agent_id {in_list} ORDER BY o.agent_id, o.date";
     HOLIDAYS = "SELECT a.id, h.date FROM agents a JOIN holidays h ON h.workspace_id = a.workspace_id
-                WHERE a.id IN ({list})";
-    AWAY = "SELECT agent_id, from_local, until_local FROM away WHERE agent_id IN ({list})";
+                WHERE a.id {in_list}";
+    AWAY = "SELECT agent_id, from_local, until_local FROM away WHERE agent_id {in_list}";
     PHONES = "SELECT agent_id, platform, token FROM devices
-              WHERE agent_id IN ({list}) AND state = 'active' ORDER BY platform, token";
+              WHERE agent_id {in_list} AND state = 'active' ORDER BY platform, token";
     PENDING = "SELECT agent_id, id, kind, boundary_at FROM deliveries
-               WHERE agent_id IN ({list}) AND state = 'pending' AND channel <> 'presence'";
+               WHERE agent_id {in_list} AND state = 'pending' AND channel <> 'presence'";
 }
 
 pub(super) type Parts = HashMap<String, Result<Schedule, StoreError>>;

@@ -9,14 +9,19 @@ use super::{
 };
 
 statements! {
-    LIST = "SELECT d.id, d.transition_id, d.channel, d.workspace_id, d.agent_id, d.kind, d.receiver, d.state, d.reason,
-                d.boundary_at, d.sequence, d.created_at, d.due_at, d.deadline_at, d.settled_at, d.tries, d.epoch, d.receipt
-            FROM deliveries d
-            WHERE (CAST($1 AS TEXT) IS NULL OR d.state = $1) AND (CAST($2 AS TEXT) IS NULL OR d.channel = $2)
-              AND (CAST($3 AS TEXT) IS NULL OR d.agent_id = $3) AND (CAST($4 AS TEXT) IS NULL OR d.workspace_id = $4)
-              AND (CAST($5 AS TEXT) IS NULL OR d.reason = $5) AND d.created_at >= $6
-              AND (CAST($7 AS TEXT) IS NULL OR d.id = $7)
-            ORDER BY d.created_at DESC, d.id LIMIT $8";
+    LIST = "SELECT * FROM deliveries
+            WHERE (CAST($1 AS TEXT) IS NULL OR state = $1) AND (CAST($2 AS TEXT) IS NULL OR channel = $2)
+              AND (CAST($3 AS TEXT) IS NULL OR workspace_id = $3) AND (CAST($4 AS TEXT) IS NULL OR reason = $4)
+              AND created_at >= $5
+            ORDER BY created_at DESC, id LIMIT $6";
+    // An agent's alerts and events are found by the indices that make them unique.
+    LIST_OF_AGENT = "SELECT * FROM deliveries
+            WHERE (CAST($1 AS TEXT) IS NULL OR state = $1) AND (CAST($2 AS TEXT) IS NULL OR channel = $2)
+              AND (CAST($3 AS TEXT) IS NULL OR workspace_id = $3) AND (CAST($4 AS TEXT) IS NULL OR reason = $4)
+              AND created_at >= $5
+              AND ((channel <> 'presence' AND agent_id = $7) OR (channel = 'presence' AND receiver = 'agent:' || $7))
+            ORDER BY created_at DESC, id LIMIT $6";
+    ONE = "SELECT * FROM deliveries WHERE id = $1";
     ATTEMPTS_OF = "SELECT epoch, worker, started_at, finished_at, outcome, late, http_status, reason, retry_at
                    FROM attempts WHERE delivery_id = $1 ORDER BY epoch";
     REVIVE = "UPDATE deliveries SET state = 'pending', reason = 'retried_by_operator', due_at = $2, settled_at = NULL,
@@ -43,8 +48,6 @@ pub struct DeliveryFilter {
     pub reason: Option<String>,
     /// Recorded at or after (UTC).
     pub since: Option<Timestamp>,
-    /// The delivery's id.
-    pub id: Option<String>,
     /// At most so many, newest first.
     pub limit: i64,
 }
@@ -141,18 +144,23 @@ impl Tx {
         &mut self,
         filter: &DeliveryFilter,
     ) -> Result<Vec<DeliveryRow>, StoreError> {
-        let rows: Vec<Raw> = run!(
-            self, all LIST,
-            filter.state.as_deref(),
-            filter.channel.as_deref(),
-            filter.agent.as_deref(),
-            filter.workspace.as_deref(),
-            filter.reason.as_deref(),
-            filter.since.map_or(0, ms),
-            filter.id.as_deref(),
-            filter.limit
-        )?;
+        let (state, channel) = (filter.state.as_deref(), filter.channel.as_deref());
+        let (workspace, reason) = (filter.workspace.as_deref(), filter.reason.as_deref());
+        let (since, limit) = (filter.since.map_or(0, ms), filter.limit);
+        let rows: Vec<Raw> = match &filter.agent {
+            None => run!(self, all LIST, state, channel, workspace, reason, since, limit),
+            Some(agent) => run!(
+                self, all LIST_OF_AGENT,
+                state, channel, workspace, reason, since, limit, agent.as_str()
+            ),
+        }?;
         rows.into_iter().map(Raw::read).collect()
+    }
+
+    /// One delivery; `None` where nobody knows that id.
+    pub async fn delivery(&mut self, id: &str) -> Result<Option<DeliveryRow>, StoreError> {
+        let row: Option<Raw> = run!(self, optional ONE, id)?;
+        row.map(Raw::read).transpose()
     }
 
     /// A delivery's attempts, oldest first.

@@ -7,6 +7,8 @@
 //! - `SQLite` has one writer: write transactions begin with `BEGIN IMMEDIATE` on a pool of one, WAL
 //!   with `synchronous=FULL`. Postgres locks the rows it picks and skips those of others.
 //! - Instants are UTC epoch milliseconds in `BIGINT`.
+//!
+//! `tests/store` holds both engines to all of it.
 
 mod error;
 mod facts;
@@ -28,7 +30,7 @@ use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 pub use error::StoreError;
 pub use log::{AttemptRow, DeliveryFilter, DeliveryRow};
 pub use open::OpenOptions;
-pub use outbox::{Claimed, Settlement};
+pub use outbox::{Claimed, PushFacts, Settlement};
 pub use roster::ImportCounts;
 pub use watch::{Due, Watch};
 

@@ -5,7 +5,10 @@
 //!   holder whose lease was taken over marks its own attempt late and touches nothing else.
 //! - A lease that ran out leaves its attempt's outcome `unknown`; a delivery that took its holder
 //!   down three times has failed as `poison`.
-//! - For one agent (or workspace) at most one presence event is under way.
+//! - For one agent (or workspace) at most one presence event is under way, and none that a later
+//!   one has overtaken.
+//!
+//! `tests/store/outbox.rs` holds both engines to it.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -26,29 +29,34 @@ use crate::domain::{
 const CRASHES_TO_POISON: i64 = 3;
 
 statements! {
-    LAPSED = "UPDATE attempts SET outcome = 'unknown', reason = 'lease_ran_out', finished_at = $1
-              WHERE finished_at IS NULL AND EXISTS (
-                  SELECT 1 FROM deliveries d WHERE d.id = attempts.delivery_id AND d.epoch = attempts.epoch
-                  AND d.state = 'leased' AND d.lease_until <= $1)";
-    POISONED = "UPDATE deliveries SET state = 'failed', reason = 'poison', settled_at = $1, lease_until = NULL, crashes = crashes + 1
-              WHERE state = 'leased' AND lease_until <= $1 AND crashes + 1 >= $2";
-    REAP = "UPDATE deliveries SET state = 'pending', reason = 'lease_ran_out', due_at = $1, lease_until = NULL,
+    LAPSED = "SELECT id FROM deliveries WHERE state = 'leased' AND lease_until <= $1 {skip_locked}";
+    UNKNOWN = "UPDATE attempts SET outcome = 'unknown', reason = 'lease_ran_out', finished_at = $2
+               WHERE delivery_id {in_list} AND finished_at IS NULL";
+    POISONED = "UPDATE deliveries SET state = 'failed', reason = 'poison', settled_at = $2, lease_until = NULL, crashes = crashes + 1
+                WHERE id {in_list} AND crashes + 1 >= $3";
+    REAP = "UPDATE deliveries SET state = 'pending', reason = 'lease_ran_out', due_at = $2, lease_until = NULL,
                 crashes = crashes + 1, tries = tries + 1
-            WHERE state = 'leased' AND lease_until <= $1";
+            WHERE id {in_list} AND state = 'leased'";
     EXPIRE = "UPDATE deliveries SET state = 'expired', reason = coalesce(reason, 'deadline'), settled_at = $1
-              WHERE state = 'pending' AND deadline_at <= $1";
+              WHERE id IN (SELECT id FROM deliveries WHERE state = 'pending' AND deadline_at <= $1 {skip_locked})";
+    SWEEP = "UPDATE deliveries SET state = 'superseded', reason = 'newer_sequence', settled_at = $1
+             WHERE id IN (SELECT p.id FROM deliveries p WHERE p.state = 'pending' AND p.channel = 'presence' AND p.sequence < (
+                 SELECT max(newest.sequence) FROM deliveries newest WHERE newest.receiver = p.receiver
+                 AND newest.channel = 'presence') {skip_locked})";
     OVERTAKEN = "UPDATE deliveries SET state = 'superseded', reason = 'newer_sequence', settled_at = $2
-              WHERE id IN ({list}) AND state = 'pending' AND channel = 'presence' AND EXISTS (
+              WHERE id {in_list} AND state = 'pending' AND channel = 'presence' AND EXISTS (
                   SELECT 1 FROM deliveries newer WHERE newer.receiver = deliveries.receiver
                   AND newer.channel = 'presence' AND newer.sequence > deliveries.sequence)";
     CLAIM = "WITH picked AS MATERIALIZED (
                  SELECT p.id FROM deliveries p WHERE p.state = 'pending' AND p.channel = $1 AND p.due_at <= $2
+                     AND (p.deadline_at IS NULL OR p.deadline_at > $2)
                      AND (p.channel <> 'presence' OR NOT EXISTS (
-                         SELECT 1 FROM deliveries f WHERE f.receiver = p.receiver AND f.state = 'leased' AND f.channel = 'presence'))
+                         SELECT 1 FROM deliveries f WHERE f.receiver = p.receiver AND f.state IN ('pending', 'leased')
+                             AND f.channel = 'presence' AND (f.state = 'leased' OR f.sequence > p.sequence)))
                  ORDER BY p.due_at LIMIT $3 {skip_locked})
              UPDATE deliveries SET state = 'leased', lease_until = $4, epoch = epoch + 1
              WHERE id IN (SELECT id FROM picked)
-             RETURNING id, epoch, tries, batch_cap, deadline_at, receiver";
+             RETURNING id, epoch, tries, batch_cap, deadline_at, receiver, coalesce(boundary_at, created_at)";
     ATTEMPTS = "INSERT INTO attempts (delivery_id, epoch, worker, started_at)
                 SELECT id, epoch, worker, started_at FROM {rows(id TEXT, epoch BIGINT, worker TEXT, started_at BIGINT)}";
     PUSHES = "SELECT d.id, d.transition_id, d.kind, d.agent_id, d.boundary_at, t.counterpart_at,
@@ -57,9 +65,9 @@ statements! {
                   LEFT JOIN agents a ON a.id = d.agent_id
                   LEFT JOIN devices v ON v.token = d.receiver AND v.agent_id = d.agent_id AND v.state = 'active'
                       AND v.platform = CASE d.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
-              WHERE d.id IN ({list})";
+              WHERE d.id {in_list}";
     EVENTS = "SELECT d.id, t.workspace_id, t.effective_at, t.sequence, t.agent_id, t.status, t.accepts, t.reason, t.mode
-              FROM deliveries d JOIN transitions t ON t.id = d.transition_id WHERE d.id IN ({list})";
+              FROM deliveries d JOIN transitions t ON t.id = d.transition_id WHERE d.id {in_list}";
     SETTLE = "UPDATE deliveries SET state = v.state, reason = v.reason, lease_until = NULL,
                   due_at = coalesce(v.due_at, deliveries.due_at), tries = tries + v.cost, batch_cap = v.batch_cap,
                   receipt = v.receipt, settled_at = v.settled_at
@@ -92,6 +100,8 @@ pub struct Claimed {
     pub batch_cap: Option<i64>,
     /// After which (UTC) it is of no use; presence has none.
     pub deadline: Option<Timestamp>,
+    /// The boundary, or when a presence event was recorded, UTC: lateness counts from here.
+    pub since: Timestamp,
     /// The phone's token.
     receiver: DeviceToken,
 }
@@ -182,15 +192,23 @@ struct DeviceRow<'a> {
 }
 
 impl Tx {
-    /// Takes back leases that ran out and expires pushes past their deadline, as of `now` (UTC);
-    /// returns how many deliveries it touched.
+    /// Takes back leases that ran out, expires pushes past their deadline and drops presence events
+    /// that a later one overtook, as of `now` (UTC); returns how many deliveries it touched.
+    ///
+    /// Deliveries are locked before their attempts, as [`Tx::settle`] does, and what others hold is
+    /// theirs: so the two never wait for each other in a circle.
     pub async fn reap(&mut self, now: Timestamp) -> Result<u64, StoreError> {
         let now = ms(now);
-        run!(self, execute LAPSED, now)?;
-        let poisoned = run!(self, execute POISONED, now, CRASHES_TO_POISON)?;
-        let reaped = run!(self, execute REAP, now)?;
+        let lapsed: Vec<(String,)> = run!(self, all LAPSED, now)?;
+        if !lapsed.is_empty() {
+            let ids = list(lapsed.iter().map(|(id,)| id.as_str()));
+            run!(self, execute UNKNOWN, &ids, now)?;
+            run!(self, execute POISONED, &ids, now, CRASHES_TO_POISON)?;
+            run!(self, execute REAP, &ids, now)?;
+        }
         let expired = run!(self, execute EXPIRE, now)?;
-        Ok(poisoned + reaped + expired)
+        let overtaken = run!(self, execute SWEEP, now)?;
+        Ok(lapsed.len() as u64 + expired + overtaken)
     }
 
     /// Leases at most `limit` due deliveries of a channel until `until` (UTC), earliest first, and
@@ -203,22 +221,25 @@ impl Tx {
         limit: i64,
         worker: &str,
     ) -> Result<Vec<Claimed>, StoreError> {
-        type Row = (String, i64, i64, Option<i64>, Option<i64>, String);
+        type Row = (String, i64, i64, Option<i64>, Option<i64>, String, i64);
         let rows: Vec<Row> = run!(self, all CLAIM, channel.as_str(), ms(now), limit, ms(until))?;
         let claimed = rows
             .into_iter()
-            .map(|(key, epoch, tries, batch_cap, deadline, receiver)| {
-                Ok(Claimed {
-                    id: id("deliveries", &key)?,
-                    epoch,
-                    tries,
-                    batch_cap,
-                    deadline: deadline
-                        .map(|d| instant("deliveries", "deadline_at", &key, d))
-                        .transpose()?,
-                    receiver: DeviceToken::new(receiver),
-                })
-            })
+            .map(
+                |(key, epoch, tries, batch_cap, deadline, receiver, since)| {
+                    Ok(Claimed {
+                        id: id("deliveries", &key)?,
+                        epoch,
+                        tries,
+                        batch_cap,
+                        deadline: deadline
+                            .map(|d| instant("deliveries", "deadline_at", &key, d))
+                            .transpose()?,
+                        since: instant("deliveries", "boundary_at", &key, since)?,
+                        receiver: DeviceToken::new(receiver),
+                    })
+                },
+            )
             .collect::<Result<Vec<_>, StoreError>>()?;
         if !claimed.is_empty() {
             let started_at = ms(now);
@@ -395,7 +416,11 @@ impl Tx {
         if let (false, Some(first)) = (pending.is_empty(), settlements.first()) {
             run!(self, execute OVERTAKEN, list(pending.iter().map(String::as_str)), ms(first.finished_at))?;
         }
-        let devices: Vec<_> = settlements.iter().filter_map(device_row).collect();
+        let devices: Vec<_> = settlements
+            .iter()
+            .filter(|s| kept.contains(&s.id))
+            .filter_map(device_row)
+            .collect();
         if !devices.is_empty() {
             run!(self, execute DEVICES, json(&devices))?;
         }

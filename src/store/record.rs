@@ -372,6 +372,16 @@ impl<'a> Batch<'a> {
         write!(self.removed, CANCEL_AGENT);
         write!(self.superseded, SUPERSEDE);
         write!(self.deliveries, DELIVERIES);
+        if let (false, Tx::Postgres(c)) = (self.deliveries.is_empty(), &mut *tx) {
+            // Other workers' lanes hear of it when this commits.
+            sqlx::query("NOTIFY shiftbell_outbox")
+                .execute(&mut **c)
+                .await
+                .map_err(|source| StoreError::Statement {
+                    name: "NOTIFY",
+                    source,
+                })?;
+        }
         write!(self.states, STATE);
         write!(self.dirty, DIRTY);
         Ok(())

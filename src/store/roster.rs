@@ -25,15 +25,15 @@ statements! {
                          ON CONFLICT (id) DO UPDATE SET name = excluded.name";
     KEEP_WORKSPACES = "INSERT INTO workspaces (id, name) SELECT DISTINCT workspace_id, workspace_id
                        FROM {rows(workspace_id TEXT)} WHERE TRUE ON CONFLICT (id) DO NOTHING";
-    CLEAR_HOLIDAYS = "DELETE FROM holidays WHERE workspace_id IN ({list})";
+    CLEAR_HOLIDAYS = "DELETE FROM holidays WHERE workspace_id {in_list}";
     PUT_HOLIDAYS = "INSERT INTO holidays (workspace_id, date) SELECT id, date FROM {rows(id TEXT, date TEXT)}
                     WHERE TRUE ON CONFLICT DO NOTHING";
     STORED = "SELECT id, workspace_id, name, photo_url, timezone, locale, notify_start, notify_end,
-                  auto_offline_after_minutes, receive_when_invisible FROM agents WHERE id IN ({list}) ORDER BY id";
+                  auto_offline_after_minutes, receive_when_invisible FROM agents WHERE id {in_list} ORDER BY id";
     PAGE = "SELECT id FROM agents WHERE id > $1 ORDER BY id LIMIT $2";
     WORKSPACES = "SELECT w.id, w.name, h.date FROM workspaces w LEFT JOIN holidays h ON h.workspace_id = w.id
                   ORDER BY w.id, h.date";
-    DEVICES_OF = "SELECT agent_id, platform, token, environment FROM devices WHERE agent_id IN ({list})
+    DEVICES_OF = "SELECT agent_id, platform, token, environment FROM devices WHERE agent_id {in_list}
                   ORDER BY agent_id, platform, token";
     UPSERT_AGENTS = "INSERT INTO agents (id, workspace_id, name, photo_url, timezone, locale, notify_start, notify_end,
                          auto_offline_after_minutes, receive_when_invisible)
@@ -47,18 +47,18 @@ statements! {
                          notify_start = excluded.notify_start, notify_end = excluded.notify_end,
                          auto_offline_after_minutes = excluded.auto_offline_after_minutes,
                          receive_when_invisible = excluded.receive_when_invisible";
-    CLEAR_HOURS = "DELETE FROM operating_hours WHERE agent_id IN ({list})";
+    CLEAR_HOURS = "DELETE FROM operating_hours WHERE agent_id {in_list}";
     PUT_HOURS = "INSERT INTO operating_hours (agent_id, day, start_time, end_time)
                  SELECT id, day, start_time, end_time FROM {rows(id TEXT, day TEXT, start_time TEXT, end_time TEXT)}
                  WHERE TRUE ON CONFLICT DO NOTHING";
-    CLEAR_OVERRIDES = "DELETE FROM overrides WHERE agent_id IN ({list})";
+    CLEAR_OVERRIDES = "DELETE FROM overrides WHERE agent_id {in_list}";
     PUT_OVERRIDES = "INSERT INTO overrides (agent_id, date) SELECT id, date FROM {rows(id TEXT, date TEXT)}
                      WHERE TRUE ON CONFLICT DO NOTHING";
     PUT_OVERRIDE_SLOTS = "INSERT INTO override_slots (agent_id, date, start_time, end_time)
                           SELECT id, date, start_time, end_time
                           FROM {rows(id TEXT, date TEXT, start_time TEXT, end_time TEXT)}
                           WHERE TRUE ON CONFLICT DO NOTHING";
-    CLEAR_AWAY = "DELETE FROM away WHERE agent_id IN ({list})";
+    CLEAR_AWAY = "DELETE FROM away WHERE agent_id {in_list}";
     PUT_AWAY = "INSERT INTO away (agent_id, from_local, until_local) SELECT id, from_local, until_local
                 FROM {rows(id TEXT, from_local TEXT, until_local TEXT)} WHERE TRUE ON CONFLICT DO NOTHING";
     DROP_DEVICES = "DELETE FROM devices WHERE (platform, token) IN (SELECT v.platform, v.token
@@ -73,7 +73,7 @@ statements! {
     DATE_EDIT = "UPDATE agent_state SET stale_at = v.stale_at FROM {rows(id TEXT, stale_at BIGINT)}
                  WHERE agent_state.agent_id = v.id AND agent_state.stale_at IS NOT NULL";
     COUNT_AGENTS = "SELECT count(*) FROM agents";
-    REMOVE_AGENTS = "DELETE FROM agents WHERE id IN ({list})";
+    REMOVE_AGENTS = "DELETE FROM agents WHERE id {in_list}";
 }
 
 /// What an import wrote.

@@ -25,7 +25,7 @@ pub(super) fn id(table: &'static str, value: &str) -> Result<Uuid, StoreError> {
     word(table, "id", value, value, |v| Uuid::parse_str(v).ok())
 }
 
-/// A list for the `{list}` fragment.
+/// A list for the `{in_list}` fragment.
 pub(super) fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     json(&items.into_iter().collect::<Vec<_>>())
 }

@@ -21,6 +21,7 @@ statements! {
     OPEN_COUNTS = "SELECT channel, state, count(*), min(created_at) FROM deliveries
                    WHERE state IN ('pending', 'leased') GROUP BY channel, state";
     STALE_COUNT = "SELECT count(*) FROM agent_state WHERE due_at = 0";
+    PROBLEMS = "SELECT problem FROM agent_state WHERE problem <> '' ORDER BY agent_id LIMIT $1";
     DEVICE_COUNTS = "SELECT platform, state, count(*) FROM devices GROUP BY platform, state";
     REPLAN_ALL = "UPDATE agent_state SET due_at = 0 WHERE status IS NOT NULL";
     REPLAN_AHEAD = "UPDATE agent_state SET due_at = 0 WHERE evaluated_at > $1";
@@ -167,6 +168,12 @@ impl Tx {
     pub async fn stale_count(&mut self) -> Result<i64, StoreError> {
         let (count,): (i64,) = run!(self, one STALE_COUNT)?;
         Ok(count)
+    }
+
+    /// Why agents could not be evaluated, at most `limit` of them.
+    pub async fn problems(&mut self, limit: i64) -> Result<Vec<String>, StoreError> {
+        let rows: Vec<(String,)> = run!(self, all PROBLEMS, limit)?;
+        Ok(rows.into_iter().map(|(problem,)| problem).collect())
     }
 
     /// Phones by platform and state.

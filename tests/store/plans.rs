@@ -1,0 +1,154 @@
+//! No statement of the service's daily round reads a whole table: with 10,000 agents and 10,000
+//! deliveries the plan of every statement is asked for, on both engines.
+
+use shiftbell::store::{
+    all_statements,
+    sql::{Dialect, Sql},
+};
+use sqlx::{AssertSqlSafe, Connection};
+
+use crate::{
+    support::{Database, on_both},
+    world::ms,
+};
+
+on_both!(no_statement_reads_a_whole_table);
+
+/// They read everything: that is what they are for, and nothing the service does every second.
+const READ_ALL: [&str; 5] = [
+    "COUNT_AGENTS",
+    "DEVICE_COUNTS",
+    "REPLAN_ALL",
+    "REPLAN_AHEAD",
+    "WORKSPACES",
+];
+
+const BIG: [&str; 8] = [
+    "agents",
+    "agent_state",
+    "operating_hours",
+    "devices",
+    "transitions",
+    "deliveries",
+    "attempts",
+    "holidays",
+];
+
+/// Indices that hold only what is due or open: reading one from end to end is reading the work.
+const OPEN_ONLY: [&str; 7] = [
+    "agent_state_problem",
+    "agent_state_due",
+    "workspace_state_dirty",
+    "deliveries_due",
+    "deliveries_leased",
+    "deliveries_deadline",
+    "deliveries_open",
+];
+
+async fn no_statement_reads_a_whole_table(db: Database) {
+    fill(&db);
+    let mut faults = Vec::new();
+    for statement in all_statements().filter(|s| !READ_ALL.contains(&s.name)) {
+        let text = with_samples(statement, db.store.dialect());
+        let plan = match db.store.dialect() {
+            // As on the store's own connections.
+            Dialect::Postgres => db.sql(&format!("SET random_page_cost = 1.1; EXPLAIN {text}")),
+            Dialect::Sqlite => sqlite_plan(&db, &text).await,
+        };
+        if plan.lines().any(reads_a_whole_table) {
+            faults.push(format!("{}:\n{plan}\n", statement.name));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// A quiet afternoon: everybody planned, a long log, little of it open.
+fn fill(db: &Database) {
+    let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)";
+    let now = ms("12:00:00");
+    for insert in [
+        "INSERT INTO workspaces {n} SELECT 'w-' || i, 'w' FROM n WHERE i <= 100",
+        "INSERT INTO holidays {n} SELECT 'w-' || (1 + i % 100), '20' || (10 + i / 100 % 90) || '-01-01' FROM n WHERE TRUE ON CONFLICT DO NOTHING",
+        "INSERT INTO agents (id, workspace_id, name, timezone) {n} SELECT 'a-' || i, 'w-' || (1 + i % 100), 'a', 'UTC' FROM n",
+        "INSERT INTO operating_hours {n} SELECT 'a-' || i, 'mon', '09:00', '17:00' FROM n",
+        "INSERT INTO devices (platform, token, agent_id) {n} SELECT 'ios', 't-' || i, 'a-' || i FROM n",
+        "INSERT INTO transitions (id, workspace_id, agent_id, reason, status, sequence, effective_at, recorded_at)
+         {n} SELECT 't-' || i, 'w-' || (1 + i % 100), 'a-' || i, 'sync', 'online', 1, 1, 1 FROM n",
+        "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, sequence, state, due_at, settled_at, created_at)
+         {n} SELECT 'd-' || i, 't-' || i, 'presence', 'w-' || (1 + i % 100), 'a-' || i, 'agent.status_changed', 'agent:a-' || i, 1,
+             CASE WHEN i % 100 = 0 THEN 'pending' ELSE 'sent' END, {now} + i, CASE WHEN i % 100 = 0 THEN NULL ELSE 1 END, i FROM n",
+        "INSERT INTO attempts (delivery_id, epoch, worker, started_at, finished_at, outcome) {n} SELECT 'd-' || i, 1, 'w', 1, 1, 'sent' FROM n",
+        "INSERT INTO workspace_state (workspace_id, mode, sequence) {n} SELECT 'w-' || i, 'live_chat', 1 FROM n WHERE i <= 100",
+    ] {
+        db.sql(&insert.replace("{n}", numbers).replace("{now}", &now.to_string()));
+    }
+    db.sql(&format!("UPDATE agent_state SET status = 'online', sequence = 1, stale_at = NULL, due_at = {now} + length(agent_id) * 1000"));
+    // Postgres does so by itself in the background; SQLite does not, and must do without.
+    if db.store.dialect() == Dialect::Postgres {
+        db.sql("ANALYZE");
+    }
+}
+
+/// The statement with values of a usual round instead of binds.
+fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
+    let now = ms("12:00:00").to_string();
+    let now = now.as_str();
+    let samples = match statement.name {
+        "DUE" | "DIRTY_NOW" => vec![now, "100"],
+        "CLAIM" => vec!["'presence'", now, "100", now],
+        "NEXT_SEND" => vec!["'presence'"],
+        "LAPSED" | "EXPIRE" | "SWEEP" => vec![now],
+        "UNKNOWN" | "REAP" | "OVERTAKEN" => vec![r#"'["d-1"]'"#, now],
+        "POISONED" => vec![r#"'["d-1"]'"#, now, "3"],
+        "REVIVE" => vec!["'d-1'", now],
+        "ATTEMPTS_OF" | "ONE" | "READ_META" => vec!["'d-1'"],
+        "KEEP_META" | "WRITE_META" => vec!["'key'", "'value'"],
+        "AUDIT" => vec![now, "'ops'", "'retry'", "'d-1'"],
+        "PROBLEMS" => vec!["10"],
+        "PAGE" => vec!["'a-5000'", "100"],
+        "LIST" => vec!["NULL", "NULL", "NULL", "NULL", "0", "50"],
+        "LIST_OF_AGENT" => vec!["NULL", "NULL", "NULL", "NULL", "0", "50", "'a-1'"],
+        _ if statement.binds() == 0 => vec![],
+        _ => vec![r#"'[{"id":"d-1"}]'"#],
+    };
+    assert_eq!(
+        samples.len(),
+        statement.binds(),
+        "{}: give it samples",
+        statement.name
+    );
+    let mut text = statement.on(dialect).to_owned();
+    for (index, sample) in samples.iter().enumerate() {
+        text = text.replace(&format!("${}", index + 1), sample);
+    }
+    text
+}
+
+async fn sqlite_plan(db: &Database, text: &str) -> String {
+    let mut connection = sqlx::SqliteConnection::connect(&db.url).await.unwrap();
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
+    let lines: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain)
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    lines
+        .into_iter()
+        .map(|(.., line)| line)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Postgres says `Seq Scan on TABLE`, `SQLite` `SCAN ALIAS`, with the index if it goes along one.
+fn reads_a_whole_table(line: &str) -> bool {
+    if let Some((_, table)) = line.split_once("Seq Scan on ") {
+        return BIG.contains(&table.split_whitespace().next().unwrap());
+    }
+    let Some(scanned) = line.strip_prefix("SCAN ") else {
+        return false;
+    };
+    let holds_values = ["v", "json_each", "picked", "CONSTANT"]
+        .iter()
+        .any(|name| scanned.split(' ').next() == Some(name));
+    let open_only = OPEN_ONLY.iter().any(|index| scanned.contains(index));
+    !(holds_values || open_only)
+}

@@ -1,0 +1,186 @@
+//! Short ways to say what stories need: instants, agents, decisions, leases.
+
+use jiff::Timestamp;
+use shiftbell::{
+    domain::{
+        alert,
+        delivery::{AlertKind, ChannelKind, DeliveryState, DeviceFate},
+        device::DeviceToken,
+        hours::BoundaryKind,
+        plan::{Decision, NewAlert, Phone, Reached, StatusChange},
+        presence::{Reason, Status},
+    },
+    store::{Claimed, DeliveryFilter, DeliveryRow, Settlement},
+};
+
+use crate::support::Database;
+
+/// A UTC instant on the day of all stories, `HH:MM:SS`.
+pub(crate) fn at(time: &str) -> Timestamp {
+    format!("2026-03-30T{time}Z").parse().unwrap()
+}
+
+/// What stands in the columns of instants.
+pub(crate) fn ms(time: &str) -> i64 {
+    at(time).as_millisecond()
+}
+
+/// Nothing decided: the agent was looked at, and nothing comes of it.
+pub(crate) fn decision(agent: &str, workspace: &str) -> Decision {
+    Decision {
+        agent: agent.into(),
+        workspace: workspace.into(),
+        left_workspace: None,
+        next: None,
+        problem: None,
+        change: None,
+        boundaries: Vec::new(),
+        removed: false,
+        cancel: Vec::new(),
+    }
+}
+
+/// The agent's `sequence`-th change, at `time`.
+pub(crate) fn change(agent: &str, status: Status, sequence: i64, time: &str) -> Decision {
+    Decision {
+        change: Some(StatusChange {
+            status,
+            reason: Reason::Sync,
+            effective_at: at(time),
+            sequence,
+        }),
+        ..decision(agent, "acme")
+    }
+}
+
+/// The agent's hours start at `time`: a change and an alert for each of these iOS tokens, of use for
+/// ten minutes.
+pub(crate) fn shift_starts(agent: &str, sequence: i64, time: &str, tokens: &[&str]) -> Decision {
+    let alerts = tokens.iter().map(|token| NewAlert {
+        delivery: alert::delivery_id(agent, AlertKind::HoursStart, at(time), token),
+        phone: Phone {
+            channel: ChannelKind::Apns,
+            token: DeviceToken::new(*token),
+        },
+        deadline: at(time) + jiff::SignedDuration::from_mins(10),
+        expired: None,
+    });
+    Decision {
+        next: Some(at("17:00:00")),
+        boundaries: vec![Reached {
+            kind: BoundaryKind::Start,
+            at: at(time),
+            counterpart: Some(at("17:00:00")),
+            missed: false,
+            alerts: alerts.collect(),
+        }],
+        ..change(agent, Status::Online, sequence, time)
+    }
+}
+
+/// What a lease came to, with nothing special about it.
+pub(crate) fn settlement(lease: &Claimed, state: DeliveryState, time: &str) -> Settlement {
+    Settlement {
+        id: lease.id,
+        epoch: lease.epoch,
+        state,
+        reason: "test".into(),
+        due_at: None,
+        cost: true,
+        batch_cap: None,
+        receipt: None,
+        outcome: "sent",
+        http_status: Some(200),
+        finished_at: at(time),
+        device: DeviceFate::Keep,
+    }
+}
+
+impl Database {
+    /// A workspace with one agent whose hours are 09:00 to 17:00 UTC, with an iPhone `token-<id>`.
+    pub(crate) fn hire(&self, agent: &str, workspace: &str) {
+        self.sql(&format!(
+            "INSERT INTO workspaces (id, name) VALUES ('{workspace}', '{workspace}') ON CONFLICT DO NOTHING;
+             INSERT INTO agents (id, workspace_id, name, timezone, notify_start, notify_end)
+             VALUES ('{agent}', '{workspace}', '{agent}', 'UTC', TRUE, TRUE);
+             INSERT INTO operating_hours (agent_id, day, start_time, end_time) VALUES ('{agent}', 'mon', '09:00', '17:00');
+             INSERT INTO devices (platform, token, agent_id, registered_at) VALUES ('ios', 'token-{agent}', '{agent}', 1)"
+        ));
+    }
+
+    /// Records decisions made at `time`, in one transaction.
+    pub(crate) async fn record(&self, decisions: &[Decision], time: &str) {
+        let mut tx = self.store.begin().await.unwrap();
+        self.store
+            .record(&mut tx, decisions, at(time), true)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Leases what is due at `time`, for a minute.
+    pub(crate) async fn claim(&self, channel: ChannelKind, time: &str) -> Vec<Claimed> {
+        let mut tx = self.store.begin().await.unwrap();
+        let until = at(time) + jiff::SignedDuration::from_mins(1);
+        let leases = tx
+            .claim(channel, at(time), until, 100, "worker")
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        leases
+    }
+
+    /// Settles leases; how many came late.
+    pub(crate) async fn settle(&self, settlements: &[Settlement]) -> usize {
+        let mut tx = self.store.begin().await.unwrap();
+        let late = tx.settle(settlements).await.unwrap();
+        tx.commit().await.unwrap();
+        late
+    }
+
+    /// Takes back what ran out by `time`; how many deliveries that touched.
+    pub(crate) async fn reap(&self, time: &str) -> u64 {
+        let mut tx = self.store.begin().await.unwrap();
+        let touched = tx.reap(at(time)).await.unwrap();
+        tx.commit().await.unwrap();
+        touched
+    }
+
+    /// Settles the modes of all workspaces at `time`.
+    pub(crate) async fn settle_modes(&self, time: &str) -> usize {
+        let mut tx = self.store.begin().await.unwrap();
+        let looked_at = self
+            .store
+            .settle_modes(&mut tx, at(time), 100, true)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        looked_at
+    }
+
+    /// The whole delivery log, newest first.
+    pub(crate) async fn log(&self) -> Vec<DeliveryRow> {
+        let mut tx = self.store.snapshot().await.unwrap();
+        let filter = DeliveryFilter {
+            limit: 1000,
+            ..DeliveryFilter::default()
+        };
+        tx.deliveries(&filter).await.unwrap()
+    }
+
+    /// Channel, state and reason of each delivery, in words, in order.
+    pub(crate) async fn states(&self) -> Vec<String> {
+        let mut states: Vec<_> = self
+            .log()
+            .await
+            .into_iter()
+            .map(|d| {
+                let sequence = d.sequence.map(|s| format!(" {s}")).unwrap_or_default();
+                let reason = d.reason.map(|r| format!(" {r}")).unwrap_or_default();
+                format!("{}{sequence} {}{reason}", d.channel, d.state)
+            })
+            .collect();
+        states.sort();
+        states
+    }
+}
