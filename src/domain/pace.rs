@@ -43,9 +43,10 @@ impl Pace {
         granted
     }
 
-    /// Gives back what was taken and not used.
-    pub fn give_back(&mut self, unused: usize) {
-        self.tokens += unused as f64;
+    /// Squares what was taken with what was used: the rest is given back, and what a batch that had
+    /// to be split used beyond it is owed.
+    pub fn settle(&mut self, taken: usize, used: usize) {
+        self.tokens += taken as f64 - used as f64;
     }
 
     /// How long until one more message may go.
