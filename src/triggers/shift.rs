@@ -244,3 +244,6 @@ fn unreadable(recorded: &Recorded, problem: String) -> Decision {
         cancel: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;
