@@ -124,7 +124,7 @@ fn the_commented_default_configuration_is_the_defaults() {
     let complete = complete.replace("/usr/share/zoneinfo", ".");
     let complete = values(&folder.load(&complete).unwrap());
     let optional = |line: &&str| {
-        !["endpoint = ", "connections", "max_", "batch_size"]
+        !["endpoint = ", "max_", "batch_size"]
             .iter()
             .any(|key| line.contains(key))
     };

@@ -19,7 +19,6 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "team_id",
             "topic",
             "ca_file",
-            "connections",
             "max_in_flight",
             "max_per_second",
         ],

@@ -82,8 +82,6 @@ pub struct Apns {
     pub topic: String,
     /// PEM certificates trusted besides the system's roots.
     pub ca: Option<Vec<u8>>,
-    /// HTTP/2 connections kept to each host.
-    pub connections: u32,
     /// How fast.
     pub pace: Pace,
 }
@@ -169,6 +167,21 @@ impl Config {
         reader.finish(database)
     }
 
+    /// Only `timezone.directory`, for reading an import file.
+    pub fn load_timezone_directory(
+        explicit: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        cwd: &Path,
+    ) -> Result<Option<PathBuf>, ConfigError> {
+        let mut problems = Vec::new();
+        let source = Source::read(explicit, env, cwd, &mut problems)?;
+        let mut reader = Reader::new(source, problems);
+        let directory = timezone_directory(&mut reader);
+        reader
+            .finish(Some(directory))
+            .map(|(directory, _)| directory)
+    }
+
     /// Only `[http]`: for asking a worker that runs already. What else is wrong with the
     /// configuration is no sign that the worker is sick, so nothing else is looked at.
     pub fn load_http(
@@ -189,13 +202,7 @@ fn read(reader: &mut Reader, file: Option<PathBuf>, cwd: &Path) -> Option<Config
     let fcm = section(reader, "fcm", fcm);
     let presence = section(reader, "presence", presence);
     let http = http(reader);
-    let timezone_directory = reader.path(("timezone", "directory"));
-    if let Some(path) = timezone_directory.as_ref().filter(|path| !path.is_dir()) {
-        reader.problem(
-            ("timezone", "directory"),
-            format!("{} is no folder", path.display()),
-        );
-    }
+    let timezone_directory = timezone_directory(reader);
     let delivery = delivery(reader);
     Some(Config {
         file,
@@ -213,6 +220,17 @@ fn read(reader: &mut Reader, file: Option<PathBuf>, cwd: &Path) -> Option<Config
 /// A section, unless it is absent or no good; in that case the reader knows why.
 fn section<T>(reader: &mut Reader, name: &str, read: fn(&mut Reader) -> Option<T>) -> Option<T> {
     if reader.has(name) { read(reader) } else { None }
+}
+
+fn timezone_directory(r: &mut Reader) -> Option<PathBuf> {
+    let path = r.path(("timezone", "directory"))?;
+    if !path.is_dir() {
+        r.problem(
+            ("timezone", "directory"),
+            format!("{} is no folder", path.display()),
+        );
+    }
+    Some(path)
 }
 
 fn http(r: &mut Reader) -> Http {
@@ -239,7 +257,6 @@ fn apns(r: &mut Reader) -> Option<Apns> {
     let team_id = r.required(("apns", "team_id"));
     let topic = r.required(("apns", "topic"));
     let ca = r.certificates(("apns", "ca_file"));
-    let connections = r.number(("apns", "connections"), 1, 1..=16);
     // Apple allows 1,000 streams a connection today and says so in its SETTINGS.
     let pace = pace(r, "apns", 500, 2_000);
     Some(Apns {
@@ -250,7 +267,6 @@ fn apns(r: &mut Reader) -> Option<Apns> {
         team_id: team_id?,
         topic: topic?,
         ca,
-        connections,
         pace,
     })
 }
