@@ -2,7 +2,7 @@
 //!
 //! Units are seconds and Unix timestamps in seconds; instants are UTC. No label names an agent, a
 //! phone or a workspace, and no label takes its values from a receiver without bound: after
-//! [`MOST_REASONS`] different reasons further ones count as `other`.
+//! `MOST_REASONS` different reasons further ones count as `other`.
 
 use std::{
     collections::BTreeSet,

@@ -1,1 +1,46 @@
-//! workers
+//! What joins the rooms: loops that take no input and reconcile.
+//!
+//! `run`, `tick` and several workers at once go through the same code: [`scan::Scan::pass`] records
+//! what is due, and a [`lane::Lane`] a receiver sends what was recorded. A crash at any point leaves
+//! rows that the next pass, in whatever process, finds and finishes.
+
+pub mod lane;
+mod message;
+pub mod receivers;
+pub mod scan;
+pub mod service;
+mod settle;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::{clock::Clock, store::Store};
+
+/// What every loop is handed.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The database.
+    pub store: Store,
+    /// The time, in production the database's where it has one.
+    pub clock: Clock,
+    /// This process, as attempts name it.
+    pub worker: Arc<str>,
+    /// Wakes the scan: the database changed.
+    pub scan_wake: Arc<Notify>,
+    /// Wakes the lanes: there may be something to send.
+    pub send_wake: Arc<Notify>,
+}
+
+impl Shared {
+    /// For one process; `worker` is its name in the log.
+    pub fn new(store: Store, clock: Clock, worker: &str) -> Self {
+        Self {
+            store,
+            clock,
+            worker: worker.into(),
+            scan_wake: Arc::default(),
+            send_wake: Arc::default(),
+        }
+    }
+}

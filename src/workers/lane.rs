@@ -1,0 +1,319 @@
+//! A lane: the way of one receiver's deliveries from the outbox to the wire and back.
+//!
+//! Each receiver has its own lane with its own slots, pace and breaker: one that is down starves no
+//! other. A lane claims only what it can send at once, sends while no transaction is open, and
+//! hands the outcomes to the settler. A send that would begin after its lease or past its deadline
+//! (the process was frozen) does not begin.
+
+mod send;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::send::Sender;
+use super::{
+    Shared,
+    message::Prepare,
+    scan::Scan,
+    settle::{chain, settler},
+};
+use crate::{
+    domain::{
+        breaker::{Allowance, Breaker},
+        delivery::DeliveryState,
+        pace::Pace,
+    },
+    store::{Claimed, Settlement, StoreError},
+};
+
+/// Deliveries claimed in one transaction, at most.
+const CLAIM: usize = 500;
+/// Looks at the outbox at least so often, should a wake-up be lost.
+const FALLBACK: Duration = Duration::from_secs(10);
+/// After the database failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Times that hold for every lane.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long a lease lasts; longer than a request may take.
+    pub lease: Duration,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// Requests begun in a second.
+    pub per_second: u32,
+}
+
+/// When a lane ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// When told to stop.
+    Stopped,
+    /// When nothing more can be sent now: one pass for cron.
+    Idle,
+}
+
+/// One receiver's lane.
+#[derive(Debug)]
+pub struct Lane<C> {
+    shared: Shared,
+    channel: Arc<C>,
+    limits: Limits,
+    scan: Arc<Scan>,
+    state: Arc<State>,
+}
+
+/// What the lane and its sends share.
+#[derive(Debug)]
+struct State {
+    breaker: Mutex<Breaker>,
+    pace: Mutex<Pace>,
+    in_flight: AtomicUsize,
+    freed: Notify,
+}
+
+impl<C: Prepare> Lane<C> {
+    /// A lane for `channel`; `scan` has the time-zone data in use.
+    pub fn new(shared: Shared, channel: Arc<C>, limits: Limits, scan: Arc<Scan>) -> Self {
+        let state = State {
+            breaker: Mutex::default(),
+            pace: Mutex::new(Pace::new(limits.per_second)),
+            in_flight: AtomicUsize::new(0),
+            freed: Notify::new(),
+        };
+        Self {
+            shared,
+            channel,
+            limits,
+            scan,
+            state: Arc::new(state),
+        }
+    }
+
+    /// Why the breaker is open, if it is.
+    pub fn open_reason(&self) -> Option<String> {
+        lock(&self.state.breaker).open_reason().map(str::to_owned)
+    }
+
+    /// Sends what is due until told to stop, or until nothing more can be sent; then waits for what
+    /// is under way and for its outcomes to be written. Returns how many rounds sent something.
+    pub async fn run(&self, until: Until, stop: &CancellationToken) -> usize {
+        let mut rounds = 0;
+        let (outcomes, incoming) = mpsc::channel(4096);
+        let settler = tokio::spawn(settler(self.shared.store.clone(), incoming));
+        let sends = TaskTracker::new();
+        while !stop.is_cancelled() {
+            // Listens before it looks: a wake-up between the two is not lost.
+            let freed = self.state.freed.notified();
+            let woken = self.shared.send_wake.notified();
+            tokio::pin!(freed, woken);
+            freed.as_mut().enable();
+            woken.as_mut().enable();
+            let wait = match self.round(&sends, &outcomes).await {
+                Ok(Round::Sent) => {
+                    rounds += 1;
+                    continue;
+                }
+                Ok(Round::Wait(wait)) => wait,
+                Err(error) => {
+                    tracing::error!(channel = self.channel.kind().as_str(), error = %chain(&error), "claim_failed");
+                    Wait::For(PAUSE)
+                }
+            };
+            if until == Until::Idle && matches!(wait, Wait::For(_)) && self.in_flight() == 0 {
+                break;
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = freed => {}
+                () = woken, if wait != Wait::Full => {}
+                () = tokio::time::sleep(wait.at_most()) => {}
+            }
+        }
+        sends.close();
+        sends.wait().await;
+        drop(outcomes);
+        if let Err(error) = settler.await {
+            tracing::error!(%error, "settler_failed");
+        }
+        rounds
+    }
+
+    fn in_flight(&self) -> usize {
+        self.state.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Claims what can be sent now and starts to send it.
+    async fn round(
+        &self,
+        sends: &TaskTracker,
+        outcomes: &mpsc::Sender<Settlement>,
+    ) -> Result<Round, StoreError> {
+        let now = self.shared.clock.now();
+        let requests = match self.requests(now) {
+            Ok(requests) => requests,
+            Err(wait) => return Ok(Round::Wait(wait)),
+        };
+        let batch = self.channel.batch();
+        let granted = lock(&self.state.pace).take(now, requests.min(CLAIM.div_ceil(batch)));
+        if granted == 0 {
+            return Ok(Round::Wait(Wait::Paced(lock(&self.state.pace).next_in())));
+        }
+        let (claimed, messages) = self.claim(now, (granted * batch).min(CLAIM)).await?;
+        if claimed.is_empty() {
+            lock(&self.state.pace).settle(granted, 0);
+            return Ok(Round::Wait(self.until_due(now).await?));
+        }
+        let until = now + self.limits.lease;
+        let mut leases = Vec::with_capacity(claimed.len());
+        for (lease, message) in claimed.into_iter().zip(messages) {
+            match message {
+                Ok(message) => leases.push((lease, message)),
+                Err(reason) => {
+                    let cancelled = send::released(&lease, DeliveryState::Cancelled, reason, now);
+                    send::settle(outcomes, cancelled).await;
+                }
+            }
+        }
+        let begun = in_requests(leases, batch);
+        lock(&self.state.pace).settle(granted, begun.len());
+        for turns in in_turns(begun, granted) {
+            let sender = Sender::new(self, outcomes.clone());
+            sends.spawn(sender.send(turns, until));
+        }
+        Ok(Round::Sent)
+    }
+
+    /// How many requests may begin now.
+    fn requests(&self, now: Timestamp) -> Result<usize, Wait> {
+        let in_flight = self.in_flight();
+        let free = self.channel.slots().saturating_sub(in_flight);
+        match lock(&self.state.breaker).allowance(now, in_flight) {
+            Allowance::Nothing(until) => Err(Wait::For(until.duration_since(now).unsigned_abs())),
+            _ if free == 0 => Err(Wait::Full),
+            Allowance::Probe => Ok(1),
+            Allowance::All => Ok(free),
+        }
+    }
+
+    async fn claim(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<(Vec<Claimed>, Vec<Result<C::Message, &'static str>>), StoreError>
+    where
+        C::Message: 'static,
+    {
+        let (kind, worker, zones) = (
+            self.channel.kind(),
+            Arc::clone(&self.shared.worker),
+            self.scan.zones(),
+        );
+        let until = now + self.limits.lease;
+        let claim = self.shared.store.unit(move |store| async move {
+            let mut tx = store.begin().await?;
+            let claimed = tx.claim(kind, now, until, limit as i64, &worker).await?;
+            let messages = if claimed.is_empty() {
+                Vec::new()
+            } else {
+                C::prepare(&mut tx, &claimed, &zones).await?
+            };
+            tx.commit().await?;
+            Ok((claimed, messages))
+        });
+        claim.await
+    }
+
+    /// How long until something is due.
+    async fn until_due(&self, now: Timestamp) -> Result<Wait, StoreError> {
+        let kind = self.channel.kind();
+        let next = self.shared.store.unit(move |store| async move {
+            let mut tx = store.snapshot().await?;
+            let next = tx.next_send(kind).await?;
+            tx.commit().await?;
+            Ok(next)
+        });
+        // What is due and was not claimed waits for another event of its agent to come back.
+        let wait = |at: Timestamp| {
+            at.duration_since(now)
+                .unsigned_abs()
+                .clamp(Duration::from_millis(5), FALLBACK)
+        };
+        Ok(match next.await? {
+            Some(at) if at <= now => Wait::For(Duration::from_millis(50)),
+            Some(at) => Wait::For(wait(at)),
+            None => Wait::For(FALLBACK),
+        })
+    }
+}
+
+enum Round {
+    /// Something is under way: look again at once.
+    Sent,
+    /// Nothing could be claimed.
+    Wait(Wait),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// Until a request ends.
+    Full,
+    /// For so long: more is due, but not so fast.
+    Paced(Duration),
+    /// For so long, unless something happens before.
+    For(Duration),
+}
+
+impl Wait {
+    fn at_most(self) -> Duration {
+        match self {
+            Self::Full => FALLBACK,
+            Self::Paced(wait) | Self::For(wait) => wait.clamp(Duration::from_millis(1), FALLBACK),
+        }
+    }
+}
+
+/// Splits leases into requests of at most `batch` messages, none larger than its caps allow.
+fn in_requests<M>(leases: Vec<(Claimed, M)>, batch: usize) -> Vec<Vec<(Claimed, M)>> {
+    let mut requests: Vec<(usize, Vec<(Claimed, M)>)> = Vec::new();
+    for lease in leases {
+        let cap = lease
+            .0
+            .batch_cap
+            .map_or(batch, |cap| (cap.max(1) as usize).min(batch));
+        match requests
+            .iter_mut()
+            .rev()
+            .find(|(c, request)| *c == cap && request.len() < cap)
+        {
+            Some((_, request)) => request.push(lease),
+            None => requests.push((cap, vec![lease])),
+        }
+    }
+    requests.into_iter().map(|(_, request)| request).collect()
+}
+
+/// Deals requests out to `places`, each of which sends its own one after the other: a batch that was
+/// split makes more requests than there are places.
+fn in_turns<R>(requests: Vec<R>, places: usize) -> Vec<Vec<R>> {
+    let mut turns: Vec<Vec<R>> = Vec::new();
+    turns.resize_with(places.min(requests.len()), Vec::new);
+    for (n, request) in requests.into_iter().enumerate() {
+        let place = n % turns.len();
+        turns[place].push(request);
+    }
+    turns
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,191 @@
+//! A place in the lane: its requests, one after the other, from their leases to their outcomes.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use super::{Lane, Limits, State, lock};
+use crate::{
+    clock::{Clock, Stopwatch},
+    domain::{
+        delivery::{ChannelKind, DeliveryState, DeviceFate, Judgement},
+        retry::{self, Standing},
+    },
+    store::{Claimed, Settlement},
+    telemetry::metrics,
+    workers::message::Prepare,
+};
+
+/// A place among the requests in flight, and what it takes to send them.
+pub(super) struct Sender<C> {
+    channel: Arc<C>,
+    clock: Clock,
+    limits: Limits,
+    outcomes: mpsc::Sender<Settlement>,
+    place: Place,
+}
+
+/// Counted in [`State::in_flight`] until it is dropped.
+struct Place(Arc<State>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.0.freed.notify_waiters();
+    }
+}
+
+impl<C: Prepare> Sender<C> {
+    /// Takes a place in the lane.
+    pub(super) fn new(lane: &Lane<C>, outcomes: mpsc::Sender<Settlement>) -> Self {
+        lane.state.in_flight.fetch_add(1, Ordering::AcqRel);
+        Self {
+            channel: Arc::clone(&lane.channel),
+            clock: lane.shared.clock.clone(),
+            limits: lane.limits,
+            outcomes,
+            place: Place(Arc::clone(&lane.state)),
+        }
+    }
+
+    /// Sends requests whose leases run until `until` (UTC), and hands on what became of them. The
+    /// place is held until the outcomes are handed on: a database that takes none slows the lane.
+    pub(super) async fn send(self, turns: Vec<Vec<(Claimed, C::Message)>>, until: Timestamp) {
+        for request in turns {
+            let (leases, messages): (Vec<Claimed>, Vec<C::Message>) = request.into_iter().unzip();
+            self.request(&leases, &messages, until).await;
+        }
+    }
+
+    async fn request(&self, leases: &[Claimed], messages: &[C::Message], until: Timestamp) {
+        let now = self.clock.now();
+        if let Some((state, reason)) = self.too_late(leases, now, until) {
+            for lease in leases {
+                settle(&self.outcomes, released(lease, state, reason, now)).await;
+            }
+            return;
+        }
+        let kind = self.channel.kind();
+        let watch = Stopwatch::start();
+        let judgement = self.channel.send(messages, now).await;
+        let now = self.clock.now();
+        metrics::request_ended(kind, watch.elapsed());
+        learn(&self.place.0, kind, &judgement, now);
+        for lease in leases {
+            let settlement = judged(kind, lease, leases.len(), &judgement, now);
+            tell(kind, lease, &settlement, now);
+            settle(&self.outcomes, settlement).await;
+        }
+    }
+
+    /// Why a request must not begin at `now` any more: the process may have been frozen since it
+    /// took the leases, or other requests of its place took long.
+    fn too_late(
+        &self,
+        leases: &[Claimed],
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Option<(DeliveryState, &'static str)> {
+        if now + self.limits.request_timeout > until {
+            return Some((DeliveryState::Pending, "lease_too_short"));
+        }
+        let passed = |lease: &Claimed| lease.deadline.is_some_and(|deadline| deadline <= now);
+        leases
+            .iter()
+            .any(passed)
+            .then_some((DeliveryState::Expired, "deadline"))
+    }
+}
+
+fn learn(state: &State, channel: ChannelKind, judgement: &Judgement, now: Timestamp) {
+    let mut breaker = lock(&state.breaker);
+    let was_open = breaker.open_reason().is_some();
+    breaker.learn(judgement, now);
+    let channel = channel.as_str();
+    match (was_open, breaker.open_reason()) {
+        (false, Some(reason)) => tracing::error!(channel, reason, "breaker_opened"),
+        (true, None) => tracing::info!(channel, "breaker_closed"),
+        _ => {}
+    }
+}
+
+fn judged(
+    channel: ChannelKind,
+    lease: &Claimed,
+    batch: usize,
+    judgement: &Judgement,
+    now: Timestamp,
+) -> Settlement {
+    let standing = Standing {
+        channel,
+        tries: lease.tries,
+        epoch: lease.epoch,
+        deadline: lease.deadline,
+        batch,
+        batch_cap: lease.batch_cap,
+    };
+    let next = retry::next(judgement, &standing, now, rand::random());
+    Settlement {
+        id: lease.id,
+        epoch: lease.epoch,
+        state: next.state,
+        reason: judgement.reason.clone(),
+        due_at: next.due_at,
+        cost: next.cost,
+        batch_cap: next.batch_cap,
+        receipt: judgement.receipt.clone(),
+        outcome: judgement.verdict.as_str(),
+        http_status: judgement.http_status,
+        finished_at: now,
+        device: judgement.device,
+    }
+}
+
+/// Gives a lease back without having sent; it costs no try.
+pub(super) fn released(
+    lease: &Claimed,
+    state: DeliveryState,
+    reason: &str,
+    now: Timestamp,
+) -> Settlement {
+    Settlement {
+        id: lease.id,
+        epoch: lease.epoch,
+        state,
+        reason: reason.to_owned(),
+        due_at: (state == DeliveryState::Pending).then_some(now),
+        cost: false,
+        batch_cap: lease.batch_cap,
+        receipt: None,
+        outcome: "released",
+        http_status: None,
+        finished_at: now,
+        device: DeviceFate::Keep,
+    }
+}
+
+/// Hands a settlement to the settler, which outlives every sender: this fails only when the process
+/// is torn down.
+pub(super) async fn settle(outcomes: &mpsc::Sender<Settlement>, settlement: Settlement) {
+    let _ = outcomes.send(settlement).await;
+}
+
+fn tell(channel: ChannelKind, lease: &Claimed, settlement: &Settlement, now: Timestamp) {
+    let lag = now.duration_since(lease.since).unsigned_abs();
+    if settlement.state != DeliveryState::Pending {
+        metrics::delivery_settled(channel, settlement.state, &settlement.reason, Some(lag));
+    }
+    tracing::info!(
+        delivery = %settlement.id,
+        channel = channel.as_str(),
+        attempt = settlement.epoch,
+        outcome = settlement.outcome,
+        state = settlement.state.as_str(),
+        reason = settlement.reason,
+        http_status = settlement.http_status,
+        lag_ms = lag.as_millis() as u64,
+        retry_at = settlement.due_at.map(tracing::field::display),
+        "attempt"
+    );
+}

@@ -1,0 +1,183 @@
+//! The receivers of this installation, each with its lane; a section that is absent switches its
+//! receiver off.
+//!
+//! A new channel is a file in `channels`, a variant of `ChannelKind`, and a line in each function
+//! here.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Shared,
+    lane::{Lane, Limits, Until},
+    scan::Scan,
+};
+use crate::{
+    channels::{
+        ChannelError, Checkup, apns, apns::Apns, fcm, fcm::Fcm, presence, presence::Presence,
+    },
+    config::{Config, Pace},
+    domain::delivery::ChannelKind,
+};
+
+/// The wire clients that are switched on.
+#[derive(Debug, Clone, Default)]
+pub struct Receivers {
+    /// Apple's push service.
+    pub apns: Option<Arc<Apns>>,
+    /// Google's push service.
+    pub fcm: Option<Arc<Fcm>>,
+    /// The chat platform.
+    pub presence: Option<Arc<Presence>>,
+}
+
+impl Receivers {
+    /// The clients that the configuration switches on; connects nothing yet.
+    pub fn new(config: &Config) -> Result<Self, ChannelError> {
+        let timeout = config.delivery.request_timeout;
+        let apns = config.apns.as_ref().map(|c| {
+            Apns::new(apns::Options {
+                endpoint: c.endpoint.clone(),
+                sandbox_endpoint: c.sandbox_endpoint.clone(),
+                key_pem: c.key_pem.clone(),
+                key_id: c.key_id.clone(),
+                team_id: c.team_id.clone(),
+                topic: c.topic.clone(),
+                extra_ca: c.ca.clone(),
+                request_timeout: timeout,
+                max_in_flight: c.pace.max_in_flight as usize,
+            })
+        });
+        let fcm = config.fcm.as_ref().map(|c| {
+            Fcm::new(fcm::Options {
+                endpoint: c.endpoint.clone(),
+                service_account: c.service_account.clone(),
+                extra_ca: c.ca.clone(),
+                request_timeout: timeout,
+                max_in_flight: c.pace.max_in_flight as usize,
+            })
+        });
+        let presence = config.presence.as_ref().map(|c| {
+            Presence::new(presence::Options {
+                url: c.url.clone(),
+                secret: c.secret.clone(),
+                batch_size: c.batch_size as usize,
+                extra_ca: c.ca.clone(),
+                request_timeout: timeout,
+                max_in_flight: c.pace.max_in_flight as usize,
+            })
+        });
+        Ok(Self {
+            apns: apns.transpose()?.map(Arc::new),
+            fcm: fcm.transpose()?.map(Arc::new),
+            presence: presence.transpose()?.map(Arc::new),
+        })
+    }
+
+    /// The push services that are switched on.
+    pub fn push(&self) -> Vec<ChannelKind> {
+        let apns = self.apns.as_ref().map(|_| ChannelKind::Apns);
+        let fcm = self.fcm.as_ref().map(|_| ChannelKind::Fcm);
+        apns.into_iter().chain(fcm).collect()
+    }
+
+    /// Asks each receiver whether it can be reached and takes our credentials, ringing nobody;
+    /// `None` for one that is switched off.
+    pub async fn check(
+        &self,
+        now: jiff::Timestamp,
+    ) -> Vec<(ChannelKind, Option<Result<Checkup, String>>)> {
+        let mut found = Vec::new();
+        let apns = match &self.apns {
+            Some(channel) => Some(channel.check(now).await),
+            None => None,
+        };
+        found.push((ChannelKind::Apns, apns));
+        let fcm = match &self.fcm {
+            Some(channel) => Some(channel.check(now).await),
+            None => None,
+        };
+        found.push((ChannelKind::Fcm, fcm));
+        let presence = match &self.presence {
+            Some(channel) => Some(channel.check(now).await),
+            None => None,
+        };
+        found.push((ChannelKind::Presence, presence));
+        found
+    }
+}
+
+/// A lane for each receiver that is switched on.
+#[derive(Debug)]
+pub struct Lanes {
+    apns: Option<Lane<Apns>>,
+    fcm: Option<Lane<Fcm>>,
+    presence: Option<Lane<Presence>>,
+}
+
+impl Lanes {
+    /// Lanes for `receivers`, with the pace and the times of the configuration.
+    pub fn new(shared: &Shared, config: &Config, receivers: &Receivers, scan: &Arc<Scan>) -> Self {
+        let limits = |pace: &Pace| Limits {
+            lease: config.delivery.lease,
+            request_timeout: config.delivery.request_timeout,
+            per_second: pace.max_per_second,
+        };
+        macro_rules! lane {
+            ($channel:ident) => {
+                receivers
+                    .$channel
+                    .as_ref()
+                    .zip(config.$channel.as_ref())
+                    .map(|(channel, section)| {
+                        Lane::new(
+                            shared.clone(),
+                            Arc::clone(channel),
+                            limits(&section.pace),
+                            Arc::clone(scan),
+                        )
+                    })
+            };
+        }
+        Self {
+            apns: lane!(apns),
+            fcm: lane!(fcm),
+            presence: lane!(presence),
+        }
+    }
+
+    /// Runs all lanes side by side; returns how many rounds sent something.
+    pub async fn run(&self, until: Until, stop: &CancellationToken) -> usize {
+        macro_rules! run {
+            ($lane:expr) => {
+                async {
+                    match &$lane {
+                        Some(lane) => lane.run(until, stop).await,
+                        None => 0,
+                    }
+                }
+            };
+        }
+        let (apns, fcm, presence) =
+            tokio::join!(run!(self.apns), run!(self.fcm), run!(self.presence));
+        apns + fcm + presence
+    }
+
+    /// Each lane's breaker: why it is open, or `None`.
+    pub fn breakers(&self) -> Vec<(ChannelKind, Option<String>)> {
+        let apns = self
+            .apns
+            .as_ref()
+            .map(|lane| (ChannelKind::Apns, lane.open_reason()));
+        let fcm = self
+            .fcm
+            .as_ref()
+            .map(|lane| (ChannelKind::Fcm, lane.open_reason()));
+        let presence = self
+            .presence
+            .as_ref()
+            .map(|lane| (ChannelKind::Presence, lane.open_reason()));
+        apns.into_iter().chain(fcm).chain(presence).collect()
+    }
+}

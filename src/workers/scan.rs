@@ -1,0 +1,226 @@
+//! The scan: reads who is due, decides, records; then settles modes and takes back lapsed leases.
+//!
+//! Each batch is one transaction: the transition, the deliveries it calls for and the next due time
+//! are written together or not at all. Agents who are not due are not read.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+
+use super::Shared;
+use crate::{
+    clock::Stopwatch,
+    domain::{plan::Decision, zone::Zones},
+    store::{Due, Store, StoreError},
+    telemetry::metrics,
+    triggers::shift::{self, Rules},
+};
+
+/// Agents in one transaction.
+const BATCH: i64 = 500;
+
+/// When the newest evaluation was, for telling that the clock stepped back.
+const LAST_EVALUATION: &str = "last_evaluation";
+/// The version of the time-zone data the plans were made with.
+const TZDATA: &str = "tzdata_version";
+
+/// The scan and what it needs.
+#[derive(Debug)]
+pub struct Scan {
+    shared: Shared,
+    rules: Arc<Rules>,
+    /// Whether the presence API is switched on.
+    post: bool,
+    zones: Mutex<Arc<Zones>>,
+    zone_directory: Option<PathBuf>,
+}
+
+impl Scan {
+    /// A scan with the time-zone data at hand.
+    pub fn new(
+        shared: Shared,
+        rules: Rules,
+        post: bool,
+        zones: Zones,
+        zone_directory: Option<PathBuf>,
+    ) -> Self {
+        metrics::tzdata(zones.version());
+        Self {
+            shared,
+            rules: Arc::new(rules),
+            post,
+            zones: Mutex::new(Arc::new(zones)),
+            zone_directory,
+        }
+    }
+
+    /// The time-zone data in use.
+    pub fn zones(&self) -> Arc<Zones> {
+        Arc::clone(&self.zones.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes plans afresh that were made with other time-zone data, or ahead of a clock that has
+    /// stepped back since. Reads two values; writes only if one of them says so.
+    pub async fn revise(&self) -> Result<(), StoreError> {
+        self.reload_zones();
+        let (version, now) = (self.zones().version().to_owned(), self.shared.clock.now());
+        self.shared
+            .store
+            .unit(move |store| async move {
+                let mut tx = store.snapshot().await?;
+                let planned_with = tx.meta(TZDATA).await?;
+                let last = tx
+                    .meta(LAST_EVALUATION)
+                    .await?
+                    .and_then(|ms| ms.parse().ok());
+                tx.commit().await?;
+                let stepped_back = last.is_some_and(|last: i64| last > now.as_millisecond());
+                if planned_with.as_deref() == Some(version.as_str()) && !stepped_back {
+                    return Ok(());
+                }
+                let mut tx = store.begin().await?;
+                if planned_with.as_deref() != Some(version.as_str()) {
+                    let plans = if planned_with.is_some() {
+                        tx.replan_all().await?
+                    } else {
+                        0
+                    };
+                    tx.set_meta(TZDATA, &version).await?;
+                    tracing::info!(version, plans, "tzdata_changed");
+                }
+                if stepped_back {
+                    let plans = tx.replan_ahead_of(now).await?;
+                    tx.set_meta(LAST_EVALUATION, &now.as_millisecond().to_string())
+                        .await?;
+                    tracing::warn!(plans, "clock_stepped_back");
+                }
+                tx.commit().await
+            })
+            .await
+    }
+
+    /// Takes newer time-zone data into use; broken ones are logged and the old kept.
+    fn reload_zones(&self) {
+        match crate::zones::load(self.zone_directory.as_deref()) {
+            Ok(zones) => {
+                let mut current = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
+                if current.version() != zones.version() {
+                    metrics::tzdata(zones.version());
+                    *current = Arc::new(zones);
+                }
+            }
+            Err(error) => tracing::error!(%error, "tzdata_unreadable"),
+        }
+    }
+
+    /// Handles all that is due; returns when there is work next. With nothing due it only reads.
+    pub async fn pass(&self) -> Result<Due, StoreError> {
+        let watch = Stopwatch::start();
+        let now = self.shared.clock.now();
+        let mut due = self.shared.store.unit(next).await?;
+        if due.scan.is_some_and(|at| at <= now) {
+            while self.batch(now).await? == BATCH as usize {
+                self.shared.send_wake.notify_waiters();
+            }
+            let post = self.post;
+            self.shared
+                .store
+                .unit(move |store| settle_modes(store, now, post))
+                .await?;
+            self.shared.send_wake.notify_waiters();
+            due = self.shared.store.unit(next).await?;
+        }
+        if due.reap.is_some_and(|at| at <= now) {
+            self.shared
+                .store
+                .unit(move |store| reap(store, now))
+                .await?;
+            self.shared.send_wake.notify_waiters();
+            due = self.shared.store.unit(next).await?;
+        }
+        metrics::scanned(now, watch.elapsed());
+        Ok(due)
+    }
+
+    async fn batch(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let (zones, rules, post) = (self.zones(), Arc::clone(&self.rules), self.post);
+        let decisions = self.shared.store.unit(move |store| async move {
+            let mut tx = store.begin().await?;
+            let facts = tx.due_agents(now, BATCH).await?;
+            let decisions: Vec<Decision> = facts
+                .iter()
+                .map(|f| shift::decide(f, &zones, &rules, now))
+                .collect();
+            if !decisions.is_empty() {
+                store.record(&mut tx, &decisions, now, post).await?;
+                tx.set_meta(LAST_EVALUATION, &now.as_millisecond().to_string())
+                    .await?;
+            }
+            tx.commit().await?;
+            Ok(decisions)
+        });
+        let decisions = decisions.await?;
+        for decision in &decisions {
+            tell(decision, now);
+        }
+        Ok(decisions.len())
+    }
+}
+
+async fn settle_modes(store: Store, now: Timestamp, post: bool) -> Result<(), StoreError> {
+    loop {
+        let mut tx = store.begin().await?;
+        let settled = store.settle_modes(&mut tx, now, BATCH, post).await?;
+        tx.commit().await?;
+        if settled < BATCH as usize {
+            return Ok(());
+        }
+    }
+}
+
+/// Lapsed leases and deadlines.
+async fn reap(store: Store, now: Timestamp) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    let deliveries = tx.reap(now).await?;
+    tx.commit().await?;
+    tracing::info!(deliveries, "reaped");
+    Ok(())
+}
+
+async fn next(store: Store) -> Result<Due, StoreError> {
+    let mut tx = store.snapshot().await?;
+    let due = tx.next_due().await?;
+    tx.commit().await?;
+    Ok(due)
+}
+
+/// One log line for each change of state, and its numbers.
+fn tell(decision: &Decision, now: Timestamp) {
+    let agent = decision.agent.as_str();
+    if let Some(problem) = decision
+        .problem
+        .as_deref()
+        .filter(|problem| !problem.is_empty())
+    {
+        tracing::error!(agent, reason = problem, "schedule_unreadable");
+    }
+    for passed in decision.boundaries.iter().filter(|reached| reached.missed) {
+        tracing::warn!(agent, kind = passed.kind.as_str(), boundary = %passed.at, "missed");
+    }
+    if let Some(change) = decision.change {
+        let boundary = decision.boundaries.last().map(|reached| reached.at);
+        let lag = boundary.map(|at| now.duration_since(at).unsigned_abs());
+        metrics::transition_recorded(change.reason, lag);
+        tracing::info!(
+            agent,
+            kind = change.status.as_str(),
+            reason = change.reason.as_str(),
+            boundary = boundary.map(tracing::field::display),
+            lag_ms = lag.map(|lag| lag.as_millis() as u64),
+            "transition"
+        );
+    }
+}
