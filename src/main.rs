@@ -1,3 +1,7 @@
-//! The binary.
+//! The binary: one command, then an exit code that tells the truth.
 
-fn main() {}
+use shiftbell::{cli, lifecycle::Exit};
+
+fn main() -> Exit {
+    cli::main()
+}
