@@ -1,0 +1,166 @@
+//! A stage for stories: the real engine and the strict stand-ins on one clock that stands still
+//! until the story moves it.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use shiftbell::{
+    clock::Clock,
+    config::Config,
+    domain::roster,
+    sim::{World, WorldOptions},
+    store::{DeliveryFilter, DeliveryRow, OpenOptions, Store},
+    workers::{Shared, service::Engine},
+};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) engine: Engine,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// The stage at `now`, with this team imported and evaluated for the first time.
+    pub(crate) async fn set(now: &str, database_url: Option<String>, team: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(time(now));
+        let options = WorldOptions {
+            database_url,
+            ..WorldOptions::default()
+        };
+        let world = World::start(folder.path(), clock.clone(), options)
+            .await
+            .unwrap();
+        let config =
+            Config::load(Some(&world.config_path), std::iter::empty(), Path::new("/")).unwrap();
+        let store = Store::open(&OpenOptions::new(config.database.url.clone()))
+            .await
+            .unwrap();
+        let shared = Shared::new(store.clone(), clock.clone(), "story");
+        let engine = Engine::new(shared, &config, shiftbell::zones::load(None).unwrap()).unwrap();
+        let stage = Self {
+            world,
+            engine,
+            store,
+            clock,
+            _folder: folder,
+        };
+        stage.import(team).await;
+        stage.tick().await;
+        stage
+    }
+
+    /// Imports these lines.
+    pub(crate) async fn import(&self, team: &str) {
+        let zones = shiftbell::zones::load(None).unwrap();
+        let roster = roster::read(team.as_bytes(), &zones, self.clock.now()).unwrap();
+        let mut tx = self.store.begin().await.unwrap();
+        tx.put_workspaces(&roster.workspaces).await.unwrap();
+        tx.put_agents(&roster.agents, self.clock.now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Moves the clock and lets the worker do what `tick` does.
+    pub(crate) async fn at(&self, now: &str) {
+        self.clock.set(time(now));
+        self.tick().await;
+    }
+
+    pub(crate) async fn tick(&self) {
+        self.engine.tick(&CancellationToken::new()).await.unwrap();
+    }
+
+    /// The alerts accepted so far: (agent, event, boundary), in order of arrival.
+    pub(crate) fn rung(&self) -> Vec<String> {
+        let apns = self.world.apns.record().accepted();
+        let fcm = self.world.fcm.record().accepted();
+        let mut rung: Vec<String> = apns
+            .iter()
+            .map(|push| push.json()["shiftbell"].clone())
+            .chain(
+                fcm.iter()
+                    .map(|push| push.json()["message"]["data"].clone()),
+            )
+            .map(|d| {
+                format!(
+                    "{} {} {}",
+                    word(&d["agent"]),
+                    word(&d["event"]),
+                    word(&d["at"])
+                )
+            })
+            .collect();
+        rung.sort();
+        rung
+    }
+
+    /// The presence events accepted so far, as a person would write them down.
+    pub(crate) fn posted(&self) -> Vec<String> {
+        let batches = self.world.presence.record().accepted();
+        let mut posted = Vec::new();
+        for batch in batches {
+            let body: serde_json::Value = serde_json::from_slice(&batch.body).unwrap();
+            for e in body["events"].as_array().unwrap() {
+                posted.push(match e["type"].as_str().unwrap() {
+                    "agent.status_changed" => {
+                        format!(
+                            "{} {} {} #{}",
+                            word(&e["agent"]),
+                            word(&e["status"]),
+                            word(&e["reason"]),
+                            e["sequence"]
+                        )
+                    }
+                    _ => format!(
+                        "{} {} #{}",
+                        word(&e["workspace"]),
+                        word(&e["mode"]),
+                        e["sequence"]
+                    ),
+                });
+            }
+        }
+        assert!(
+            self.world.presence.findings().is_empty(),
+            "{:?}",
+            self.world.presence.findings()
+        );
+        posted.sort();
+        posted
+    }
+
+    /// The delivery log, oldest first.
+    pub(crate) async fn log(&self) -> Vec<DeliveryRow> {
+        let mut tx = self.store.snapshot().await.unwrap();
+        let filter = DeliveryFilter {
+            limit: 10_000,
+            ..DeliveryFilter::default()
+        };
+        let mut rows = tx.deliveries(&filter).await.unwrap();
+        tx.commit().await.unwrap();
+        rows.reverse();
+        rows
+    }
+
+    /// How many deliveries of a channel stand in a state, for whatever reason.
+    pub(crate) async fn count(&self, channel: &str, state: &str) -> usize {
+        self.log()
+            .await
+            .iter()
+            .filter(|row| row.channel == channel && row.state == state)
+            .count()
+    }
+}
+
+pub(crate) fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn word(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
