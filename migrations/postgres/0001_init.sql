@@ -201,11 +201,14 @@ WHEN (OLD.state NOT IN ('pending', 'leased') AND NEW.state <> OLD.state
 EXECUTE FUNCTION shiftbell_refuse_final();
 
 -- ---- whoever writes the schedule, the plan is stale ------------------------------------------------
--- One statement marks all the agents it touched, and wakes the workers when it commits.
+-- One statement marks all the agents it touched, and wakes the workers when it commits. A row that is
+-- marked already is marked again by each transaction: that locks it, so that no scan reads the schedule
+-- as it was before and takes the mark away when it is through. (Once in a transaction is enough.)
 
 CREATE FUNCTION shiftbell_mark_stale(ids TEXT[]) RETURNS void LANGUAGE sql AS $$
-    UPDATE agent_state SET due_at = 0, stale_at = CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)
-    WHERE agent_id = ANY (ids) AND stale_at IS NULL;
+    UPDATE agent_state SET due_at = 0,
+        stale_at = coalesce(stale_at, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT))
+    WHERE agent_id = ANY (ids) AND (stale_at IS NULL OR xmin <> pg_current_xact_id()::xid);
     SELECT pg_notify('shiftbell_schedule', '');
 $$;
 
@@ -213,7 +216,7 @@ CREATE FUNCTION shiftbell_agents_added() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO agent_state (agent_id, workspace_id, due_at, stale_at)
     SELECT id, workspace_id, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) FROM changed
-    ON CONFLICT (agent_id) DO UPDATE SET due_at = 0, stale_at = excluded.stale_at WHERE agent_state.stale_at IS NULL;
+    ON CONFLICT (agent_id) DO UPDATE SET due_at = 0, stale_at = coalesce(agent_state.stale_at, excluded.stale_at);
     PERFORM pg_notify('shiftbell_schedule', '');
     RETURN NULL;
 END $$;
@@ -225,7 +228,7 @@ BEGIN
     INSERT INTO agent_state (agent_id, workspace_id, due_at, stale_at)
     SELECT n.id, n.workspace_id, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) FROM changed n
     WHERE NOT EXISTS (SELECT 1 FROM was o WHERE o.id = n.id)
-    ON CONFLICT (agent_id) DO UPDATE SET due_at = 0, stale_at = excluded.stale_at WHERE agent_state.stale_at IS NULL;
+    ON CONFLICT (agent_id) DO UPDATE SET due_at = 0, stale_at = coalesce(agent_state.stale_at, excluded.stale_at);
     PERFORM shiftbell_mark_stale(array(
         SELECT coalesce(o.id, n.id) FROM was o FULL JOIN changed n ON n.id = o.id
         WHERE (n.timezone, n.workspace_id, n.notify_start, n.notify_end)

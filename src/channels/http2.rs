@@ -117,11 +117,13 @@ impl Http2 {
         body: Bytes,
     ) -> Result<(Answer, ConnectionId), Lost> {
         let progress = Progress::default();
-        let exchange = self.exchange(request, body, &progress);
-        let Ok(outcome) = tokio::time::timeout(self.limits.request, exchange).await else {
-            return Err(self.timed_out(&progress));
-        };
-        outcome
+        let time_is_up = tokio::time::sleep(self.limits.request);
+        // The clock first: a process that was frozen must not go on with what is over.
+        tokio::select! {
+            biased;
+            () = time_is_up => Err(self.timed_out(&progress)),
+            outcome = self.exchange(request, body, &progress) => outcome,
+        }
     }
 
     async fn exchange(

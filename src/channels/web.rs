@@ -84,9 +84,11 @@ impl Web {
         mut deadline: Pin<&mut Sleep>,
     ) -> Result<Answer, Lost> {
         let host = host(request.url());
+        // The clock first: a process that was frozen must not go on with what is over.
         let mut response = tokio::select! {
-            response = self.client.execute(request) => response.map_err(|error| lost(&error, &host))?,
+            biased;
             () = deadline.as_mut() => return Err(Lost::Unknown("timeout")),
+            response = self.client.execute(request) => response.map_err(|error| lost(&error, &host))?,
         };
         let mut body = Vec::new();
         let whole = tokio::select! {

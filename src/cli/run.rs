@@ -45,11 +45,11 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let side = CancellationToken::new();
     tokio::spawn(metrics::upkeep(metrics.clone(), side.clone()));
     tokio::spawn(lifecycle::watchdog(
-        engine.progress.clone(),
+        engine.progress(),
         shutdown.hard.clone(),
     ));
     let health = Health {
-        progress: engine.progress.clone(),
+        progress: engine.progress(),
         stale_after: STALE_AFTER,
         ready: ready_check(&engine),
         metrics,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::delivery::{ChannelKind, DeliveryState, Judgement, Verdict};
 
@@ -86,6 +87,15 @@ pub fn next(judgement: &Judgement, standing: &Standing, now: Timestamp, jitter: 
     }
 }
 
+/// Uniform in `0.0..1.0` over deliveries and their attempts, and the same each time it is asked for:
+/// retries spread without a random source, so a run can be replayed.
+pub fn jitter(delivery: Uuid, epoch: i64) -> f64 {
+    let hash = Uuid::new_v5(&delivery, &epoch.to_be_bytes());
+    let (high, _) = hash.as_u64_pair();
+    // The upper half of a version 5 UUID holds four bits that are always the same: leave them out.
+    (high >> 16) as f64 / (1u64 << 48) as f64
+}
+
 /// Exponential with full jitter; FCM asks for at least ten seconds.
 fn backoff(channel: ChannelKind, tries: i64, jitter: f64) -> Duration {
     let doubled = |base: Duration| base.saturating_mul(1 << tries.clamp(0, 10)).min(LONGEST);
@@ -119,6 +129,16 @@ mod tests {
 
     fn judged(verdict: Verdict) -> Judgement {
         Judgement::new(verdict, "x")
+    }
+
+    #[test]
+    fn jitter_is_spread_evenly_and_repeats() {
+        let ids = || (0..1000u128).map(Uuid::from_u128);
+        let mean = ids().map(|id| jitter(id, 1)).sum::<f64>() / 1000.0;
+        assert!((0.45..0.55).contains(&mean), "{mean}");
+        assert!(ids().all(|id| (0.0..1.0).contains(&jitter(id, 2))));
+        assert!(ids().all(|id| jitter(id, 1).to_bits() == jitter(id, 1).to_bits()));
+        assert!(ids().all(|id| jitter(id, 1).to_bits() != jitter(id, 2).to_bits()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::{clock::Clock, store::Store};
+use crate::{clock::Clock, lifecycle::Progress, store::Store};
 
 /// What every loop is handed.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct Shared {
     pub clock: Clock,
     /// This process, as attempts name it.
     pub worker: Arc<str>,
+    /// Touched whenever the scan's loop turns, and with each batch of a long pass.
+    pub progress: Progress,
     /// Wakes the scan: the database changed.
     pub scan_wake: Arc<Notify>,
     /// Wakes the lanes: there may be something to send.
@@ -39,6 +41,7 @@ impl Shared {
             store,
             clock,
             worker: worker.into(),
+            progress: Progress::new(),
             scan_wake: Arc::default(),
             send_wake: Arc::default(),
         }

@@ -27,6 +27,16 @@ const LAST_EVALUATION: &str = "last_evaluation";
 /// The version of the time-zone data the plans were made with.
 const TZDATA: &str = "tzdata_version";
 
+/// What a pass came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Pass {
+    /// When there is work next.
+    pub due: Due,
+    /// Agents, workspaces and deliveries it changed. None, though something is due: somebody else
+    /// holds those rows.
+    pub handled: usize,
+}
+
 /// The scan and what it needs.
 #[derive(Debug)]
 pub struct Scan {
@@ -116,36 +126,51 @@ impl Scan {
         }
     }
 
-    /// Handles all that is due; returns when there is work next. With nothing due it only reads.
-    pub async fn pass(&self) -> Result<Due, StoreError> {
+    /// Handles all that is due. With nothing due it only reads.
+    pub async fn pass(&self) -> Result<Pass, StoreError> {
         let watch = Stopwatch::start();
         let now = self.shared.clock.now();
         let mut due = self.shared.store.unit(next).await?;
+        let mut handled = 0;
         if due.scan.is_some_and(|at| at <= now) {
-            while self.batch(now).await? == BATCH as usize {
-                self.shared.send_wake.notify_waiters();
-            }
-            let post = self.post;
-            self.shared
-                .store
-                .unit(move |store| settle_modes(store, now, post))
-                .await?;
+            handled += self.evaluate(now).await?;
             self.shared.send_wake.notify_waiters();
             due = self.shared.store.unit(next).await?;
         }
         if due.reap.is_some_and(|at| at <= now) {
-            self.shared
-                .store
-                .unit(move |store| reap(store, now))
-                .await?;
+            let reaped = self.shared.store.unit(move |store| reap(store, now));
+            handled += reaped.await?;
             self.shared.send_wake.notify_waiters();
             due = self.shared.store.unit(next).await?;
         }
         metrics::scanned(now, watch.elapsed());
-        Ok(due)
+        Ok(Pass { due, handled })
     }
 
-    async fn batch(&self, now: Timestamp) -> Result<usize, StoreError> {
+    /// Evaluates all agents who are due, then settles their workspaces' modes; returns how many of
+    /// both.
+    async fn evaluate(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let mut handled = 0;
+        loop {
+            let evaluated = self.batch(now, handled == 0).await?;
+            handled += evaluated;
+            self.shared.progress.turned();
+            if evaluated < BATCH as usize {
+                break;
+            }
+            self.shared.send_wake.notify_waiters();
+        }
+        let post = self.post;
+        let settled = self
+            .shared
+            .store
+            .unit(move |store| settle_modes(store, now, post));
+        Ok(handled + settled.await?)
+    }
+
+    /// One transaction's worth of agents. The first of a pass notes when it was: one row that all
+    /// workers write is not for every batch.
+    async fn batch(&self, now: Timestamp, first: bool) -> Result<usize, StoreError> {
         let (zones, rules, post) = (self.zones(), Arc::clone(&self.rules), self.post);
         let decisions = self.shared.store.unit(move |store| async move {
             let mut tx = store.begin().await?;
@@ -156,8 +181,10 @@ impl Scan {
                 .collect();
             if !decisions.is_empty() {
                 store.record(&mut tx, &decisions, now, post).await?;
-                tx.set_meta(LAST_EVALUATION, &now.as_millisecond().to_string())
-                    .await?;
+                if first {
+                    tx.set_meta(LAST_EVALUATION, &now.as_millisecond().to_string())
+                        .await?;
+                }
             }
             tx.commit().await?;
             Ok(decisions)
@@ -170,24 +197,26 @@ impl Scan {
     }
 }
 
-async fn settle_modes(store: Store, now: Timestamp, post: bool) -> Result<(), StoreError> {
+async fn settle_modes(store: Store, now: Timestamp, post: bool) -> Result<usize, StoreError> {
+    let mut all = 0;
     loop {
         let mut tx = store.begin().await?;
         let settled = store.settle_modes(&mut tx, now, BATCH, post).await?;
         tx.commit().await?;
+        all += settled;
         if settled < BATCH as usize {
-            return Ok(());
+            return Ok(all);
         }
     }
 }
 
 /// Lapsed leases and deadlines.
-async fn reap(store: Store, now: Timestamp) -> Result<(), StoreError> {
+async fn reap(store: Store, now: Timestamp) -> Result<usize, StoreError> {
     let mut tx = store.begin().await?;
     let deliveries = tx.reap(now).await?;
     tx.commit().await?;
     tracing::info!(deliveries, "reaped");
-    Ok(())
+    Ok(deliveries as usize)
 }
 
 async fn next(store: Store) -> Result<Due, StoreError> {

@@ -12,7 +12,7 @@ use super::{
     Shared,
     lane::Until,
     receivers::{Lanes, Receivers},
-    scan::Scan,
+    scan::{Pass, Scan},
     settle::chain,
 };
 use crate::{
@@ -38,6 +38,8 @@ const POLL: Duration = Duration::from_millis(200);
 const FALLBACK: Duration = Duration::from_mins(1);
 /// After the database failed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// After a pass that could take nothing of what is due, since others hold it.
+const HELD: Duration = Duration::from_millis(200);
 /// How often phones are counted, which reads all of them.
 const COUNT_DEVICES_EVERY: u32 = 10;
 
@@ -47,8 +49,6 @@ pub struct Engine {
     shared: Shared,
     scan: Arc<Scan>,
     lanes: Lanes,
-    /// Touched whenever the scan's loop turns.
-    pub progress: Progress,
 }
 
 impl Engine {
@@ -72,13 +72,17 @@ impl Engine {
             shared,
             scan,
             lanes,
-            progress: Progress::new(),
         })
     }
 
     /// The database.
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// The scan's sign of life.
+    pub fn progress(&self) -> Progress {
+        self.shared.progress.clone()
     }
 
     /// Each receiver's breaker: why it is open, or `None`.
@@ -112,7 +116,7 @@ impl Engine {
         let mut revised = false;
         let mut last_now = self.shared.clock.now();
         while !stop.is_cancelled() {
-            self.progress.turned();
+            self.shared.progress.turned();
             let woken = self.shared.scan_wake.notified();
             let now = self.shared.clock.now();
             let stepped_back = now < last_now;
@@ -123,12 +127,19 @@ impl Engine {
             }
             if due.is_none_or(|due| earliest(due).is_some_and(|at| at <= now)) {
                 last_pass = Stopwatch::start();
-                match self.revised_pass(&mut revised).await {
-                    Ok(next) => due = Some(next),
+                let pause = match self.revised_pass(&mut revised).await {
+                    Ok(pass) => {
+                        due = Some(pass.due);
+                        (pass.handled == 0).then_some(HELD)
+                    }
                     Err(error) => {
                         tracing::error!(error = %chain(&error), "scan_failed");
-                        tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(PAUSE) => {} }
+                        Some(PAUSE)
                     }
+                };
+                let overdue = due.and_then(earliest).is_none_or(|at| at <= now);
+                if let Some(pause) = pause.filter(|_| overdue) {
+                    tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(pause) => {} }
                 }
                 continue;
             }
@@ -143,7 +154,7 @@ impl Engine {
         }
     }
 
-    async fn revised_pass(&self, revised: &mut bool) -> Result<Due, StoreError> {
+    async fn revised_pass(&self, revised: &mut bool) -> Result<Pass, StoreError> {
         if !*revised {
             self.follow_database().await?;
             self.scan.revise().await?;

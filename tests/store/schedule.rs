@@ -2,6 +2,7 @@
 //! concerned are planned anew.
 
 use shiftbell::store::sql::Dialect;
+use sqlx::Connection as _;
 
 use crate::{
     support::{Database, on_both},
@@ -297,4 +298,30 @@ async fn views_show_readable_time(db: Database) {
             .is_err(),
         "a view shows no token"
     );
+}
+
+/// `SQLite` has one writer, so nothing can happen between an edit and its commit. On Postgres an
+/// edit that comes on top of another holds the scan off until it is committed: else the scan would
+/// plan without it and take the mark away.
+#[tokio::test]
+async fn a_second_edit_under_way_keeps_the_scan_away() {
+    let db = Database::postgres().await;
+    db.hire("ana", "acme");
+    assert_eq!(stale(&db), "ana", "the first edit");
+    let mut editor = sqlx::PgConnection::connect(&db.url).await.unwrap();
+    let mut edit = editor.begin().await.unwrap();
+    sqlx::query("INSERT INTO operating_hours VALUES ('ana', 'tue', '09:00', '17:00')")
+        .execute(&mut *edit)
+        .await
+        .unwrap();
+    assert_eq!(due(&db).await, 0, "the second is not committed yet");
+    edit.commit().await.unwrap();
+    assert_eq!(due(&db).await, 1);
+}
+
+async fn due(db: &Database) -> usize {
+    let mut tx = db.store.begin().await.unwrap();
+    let facts = tx.due_agents(at("12:00:00"), 10).await.unwrap();
+    tx.commit().await.unwrap();
+    facts.len()
 }

@@ -125,7 +125,12 @@ fn judged(
         batch,
         batch_cap: lease.batch_cap,
     };
-    let next = retry::next(judgement, &standing, now, rand::random());
+    let next = retry::next(
+        judgement,
+        &standing,
+        now,
+        retry::jitter(lease.id, lease.epoch),
+    );
     Settlement {
         id: lease.id,
         epoch: lease.epoch,
