@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Stopwatch;
 
 /// How long work under way may take after the first signal.
-pub const GRACE: Duration = Duration::from_secs(30);
+pub const GRACE: Duration = Duration::from_secs(25);
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

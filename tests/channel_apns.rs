@@ -526,7 +526,11 @@ async fn all_processes_share_a_token_and_change_it_each_half_hour() {
         let at: Timestamp = at.parse().unwrap();
         stage.clock.set(at);
         for apns in [&one, &other, &stage.client()] {
-            let judgement = apns.send(&[push(1)], at).await;
+            let push = Push {
+                deadline: at + Duration::from_mins(15),
+                ..push(1)
+            };
+            let judgement = apns.send(&[push], at).await;
             assert_eq!(judgement.verdict, Verdict::Sent, "{judgement:?}");
         }
         assert_eq!(stage.world.apns.provider_tokens_seen(), tokens, "{at}");

@@ -149,6 +149,7 @@ CREATE TABLE deliveries (
     tries         BIGINT NOT NULL DEFAULT 0 CHECK (tries >= 0),
     crashes       BIGINT NOT NULL DEFAULT 0 CHECK (crashes >= 0),
     batch_cap     BIGINT CHECK (batch_cap >= 1),
+    revoked       TEXT,
     created_at    BIGINT NOT NULL,
     settled_at    BIGINT,
     receipt       TEXT,
@@ -162,7 +163,7 @@ CREATE UNIQUE INDEX deliveries_alert ON deliveries (agent_id, kind, boundary_at,
 CREATE UNIQUE INDEX deliveries_event ON deliveries (receiver, sequence) WHERE channel = 'presence';
 CREATE INDEX deliveries_due ON deliveries (channel, due_at) WHERE state = 'pending';
 CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'leased';
-CREATE INDEX deliveries_deadline ON deliveries (deadline_at) WHERE state = 'pending';
+CREATE INDEX deliveries_deadline ON deliveries (deadline_at) WHERE state = 'pending' AND deadline_at IS NOT NULL;
 CREATE INDEX deliveries_open ON deliveries (receiver) WHERE state IN ('pending', 'leased');
 CREATE INDEX deliveries_open_by_agent ON deliveries (agent_id) WHERE state IN ('pending', 'leased');
 CREATE INDEX deliveries_by_transition ON deliveries (transition_id);
@@ -197,7 +198,8 @@ BEGIN
 END $$;
 CREATE TRIGGER deliveries_final BEFORE UPDATE OF state ON deliveries FOR EACH ROW
 WHEN (OLD.state NOT IN ('pending', 'leased') AND NEW.state <> OLD.state
-      AND NOT (OLD.state = 'failed' AND NEW.state = 'pending'))
+      AND NOT (OLD.state = 'failed' AND NEW.state = 'pending')
+      AND NOT (OLD.state = 'expired' AND OLD.epoch = 0 AND NEW.created_at < OLD.created_at))
 EXECUTE FUNCTION shiftbell_refuse_final();
 
 -- ---- whoever writes the schedule, the plan is stale ------------------------------------------------
@@ -298,6 +300,18 @@ CREATE TRIGGER holidays_changed AFTER UPDATE ON holidays
 REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_holidays_moved();
 CREATE TRIGGER holidays_removed AFTER DELETE ON holidays
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_holidays_changed();
+
+CREATE FUNCTION shiftbell_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM shiftbell_mark_stale(array(SELECT agent_id FROM agent_state));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER agents_truncated AFTER TRUNCATE ON agents FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
+CREATE TRIGGER operating_hours_truncated AFTER TRUNCATE ON operating_hours FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
+CREATE TRIGGER overrides_truncated AFTER TRUNCATE ON overrides FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
+CREATE TRIGGER override_slots_truncated AFTER TRUNCATE ON override_slots FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
+CREATE TRIGGER away_truncated AFTER TRUNCATE ON away FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
+CREATE TRIGGER holidays_truncated AFTER TRUNCATE ON holidays FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 
 -- ---- for people: instants as readable UTC time ------------------------------------------------------
 

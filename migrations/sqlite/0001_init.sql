@@ -149,6 +149,7 @@ CREATE TABLE deliveries (
     tries         BIGINT NOT NULL DEFAULT 0 CHECK (tries >= 0),
     crashes       BIGINT NOT NULL DEFAULT 0 CHECK (crashes >= 0),
     batch_cap     BIGINT CHECK (batch_cap >= 1),
+    revoked       TEXT,
     created_at    BIGINT NOT NULL,
     settled_at    BIGINT,
     receipt       TEXT,
@@ -162,7 +163,7 @@ CREATE UNIQUE INDEX deliveries_alert ON deliveries (agent_id, kind, boundary_at,
 CREATE UNIQUE INDEX deliveries_event ON deliveries (receiver, sequence) WHERE channel = 'presence';
 CREATE INDEX deliveries_due ON deliveries (channel, due_at) WHERE state = 'pending';
 CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'leased';
-CREATE INDEX deliveries_deadline ON deliveries (deadline_at) WHERE state = 'pending';
+CREATE INDEX deliveries_deadline ON deliveries (deadline_at) WHERE state = 'pending' AND deadline_at IS NOT NULL;
 CREATE INDEX deliveries_open ON deliveries (receiver) WHERE state IN ('pending', 'leased');
 CREATE INDEX deliveries_open_by_agent ON deliveries (agent_id) WHERE state IN ('pending', 'leased');
 CREATE INDEX deliveries_by_transition ON deliveries (transition_id);
@@ -190,10 +191,12 @@ CREATE TABLE audit (
     target TEXT NOT NULL
 );
 
--- A final state stays final; only an operator's retry revives a failed delivery.
+-- A final state stays final; only an operator's retry revives a failed delivery, and the true clock one
+-- that expired untouched while the clock ran ahead.
 CREATE TRIGGER deliveries_final BEFORE UPDATE OF state ON deliveries
 WHEN OLD.state NOT IN ('pending', 'leased') AND NEW.state <> OLD.state
      AND NOT (OLD.state = 'failed' AND NEW.state = 'pending')
+     AND NOT (OLD.state = 'expired' AND OLD.epoch = 0 AND NEW.created_at < OLD.created_at)
 BEGIN
     SELECT RAISE(ABORT, 'a final delivery state is final');
 END;

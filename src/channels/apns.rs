@@ -33,6 +33,9 @@ use crate::domain::{
 /// A token that no phone can have: Apple's are 32 bytes or more.
 const NO_PHONE: &str = "00";
 
+/// For how long a check's push is of use.
+const CHECK_LIMIT: Duration = Duration::from_mins(1);
+
 /// What it takes to reach APNs.
 #[derive(Debug)]
 pub struct Options {
@@ -91,7 +94,7 @@ impl Apns {
             agent: "check".to_owned(),
             transition: uuid::Uuid::nil(),
             at: now,
-            deadline: now,
+            deadline: now + CHECK_LIMIT,
             collapse_id: "check".to_owned(),
             title: "check".to_owned(),
             body: String::new(),
@@ -127,7 +130,11 @@ impl Apns {
         match self.request(host, push, now) {
             Ok(request) => {
                 let body = payload::render(push).into();
-                host.exchange(&request, body, &push.token, now).await
+                let judgement = host.exchange(&request, body, push, now).await;
+                match push.environment {
+                    Environment::Production => judgement,
+                    Environment::Sandbox => aside(judgement),
+                }
             }
             Err(judgement) => *judgement,
         }
@@ -184,6 +191,20 @@ impl Channel for Apns {
             [push] => self.push(push, now).await,
             _ => Judgement::new(Verdict::Narrow, "one push a request"),
         }
+    }
+}
+
+/// A sandbox that is out of reach, or closed to a production key, concerns its own phones only: it
+/// must not hold up production, which shares the lane.
+fn aside(judgement: Judgement) -> Judgement {
+    let own_trouble =
+        judgement.verdict == Verdict::Slow || judgement.reason == "BadEnvironmentKeyIdInToken";
+    if !own_trouble {
+        return judgement;
+    }
+    Judgement {
+        verdict: Verdict::Retry,
+        ..judgement
     }
 }
 

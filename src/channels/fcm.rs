@@ -24,7 +24,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, Request};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -38,9 +38,6 @@ use super::{
     Channel, ChannelError, Checkup, Lost, Proof, check_endpoint, streak::Streak, web::Web,
 };
 use crate::domain::delivery::{ChannelKind, Judgement, Push, Verdict};
-
-/// Failures in a row that cost nothing; later ones slow the receiver down.
-const FREE_FAILURES: u32 = 10;
 
 /// The least wait before a request is repeated of which nobody knows whether it was processed.
 const QUIET: Duration = Duration::from_secs(10);
@@ -113,7 +110,9 @@ impl Fcm {
             "validate_only": true,
             "message": {"token": NOBODY, "notification": {"title": "shiftbell", "body": "doctor"}},
         });
-        let judgement = self.exchange(body.to_string().into(), NOBODY, now).await;
+        let judgement = self
+            .exchange(body.to_string().into(), NOBODY, Duration::MAX, now)
+            .await;
         let knows_us = match judgement.http_status {
             Some(200) => judgement.verdict == Verdict::Sent,
             Some(400 | 403 | 404) => judgement.verdict == Verdict::Failed,
@@ -138,15 +137,27 @@ impl Fcm {
         })
     }
 
-    /// Sends `body` with an access token and judges the answer. `token` appears in no judgement.
-    async fn exchange(&self, body: Bytes, token: &str, now: Timestamp) -> Judgement {
+    /// Sends `body` with an access token, unless it is of no use any more by then, and judges the
+    /// answer. `token` appears in no judgement.
+    async fn exchange(
+        &self,
+        body: Bytes,
+        token: &str,
+        useful_for: Duration,
+        now: Timestamp,
+    ) -> Judgement {
+        let begun = tokio::time::Instant::now();
         let deadline = self.web.deadline();
         tokio::pin!(deadline);
         let access = match self.oauth.access(now).await {
             Ok(access) => access,
             Err(judgement) => return judgement,
         };
+        if begun.elapsed() >= useful_for {
+            return Lost::TooLate.judge(&self.streak);
+        }
         let request = self.request(body, &access);
+        let _flight = self.streak.flight();
         match self.web.send_until(request, deadline).await {
             Ok(answer) => {
                 self.streak.end();
@@ -196,7 +207,7 @@ impl Fcm {
     }
 
     fn lost(&self, lost: Lost) -> Judgement {
-        let mut judgement = lost.judge(self.streak.grow(), FREE_FAILURES);
+        let mut judgement = lost.judge(&self.streak);
         if judgement.verdict == Verdict::Unknown {
             judgement.retry_after = Some(QUIET);
         }
@@ -215,8 +226,13 @@ impl Channel for Fcm {
         ChannelKind::Fcm
     }
 
+    /// One until the receiver answered, and after a lost connection again.
     fn slots(&self) -> usize {
-        self.max_in_flight
+        if self.streak.unsettled() {
+            1
+        } else {
+            self.max_in_flight
+        }
     }
 
     fn batch(&self) -> usize {
@@ -228,7 +244,11 @@ impl Channel for Fcm {
             return Judgement::new(Verdict::Narrow, "one message a request");
         };
         match message::body(push, now) {
-            Some(body) => self.exchange(body, push.token.expose(), now).await,
+            Some(body) => {
+                let useful_for = push.deadline.duration_since(now).max(SignedDuration::ZERO);
+                self.exchange(body, push.token.expose(), useful_for.unsigned_abs(), now)
+                    .await
+            }
             None => Judgement::new(Verdict::Failed, "message_too_big"),
         }
     }

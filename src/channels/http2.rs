@@ -110,13 +110,15 @@ impl Http2 {
         }
     }
 
-    /// Sends one request and reads its answer, within the time limit.
+    /// Sends one request and reads its answer, within the time limit; nothing is sent once it is of
+    /// no use any more.
     pub(super) async fn request(
         &self,
         request: &Request<()>,
         body: Bytes,
+        useful_for: Duration,
     ) -> Result<(Answer, ConnectionId), Lost> {
-        let progress = Progress::default();
+        let progress = Progress::until(useful_for);
         let time_is_up = tokio::time::sleep(self.limits.request);
         // The clock first: a process that was frozen must not go on with what is over.
         tokio::select! {
@@ -136,6 +138,9 @@ impl Http2 {
             let connection = self.connection().await?;
             progress.connected.store(connection.id, Ordering::Relaxed);
             let _place = connection.place().await;
+            if progress.is_too_late() {
+                return Err(Lost::TooLate);
+            }
             let Ok(response) = connection.send(request, body.clone()).await else {
                 self.retire(connection.id).await;
                 continue;
@@ -218,12 +223,30 @@ impl Http2 {
 }
 
 /// How far a request had come when its time was up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Progress {
+    begun: tokio::time::Instant,
+    useful_for: Duration,
     /// The connection it was on; 0 for none yet.
     connected: AtomicU64,
     /// Whether it was handed to that connection.
     sent: AtomicBool,
+}
+
+impl Progress {
+    fn until(useful_for: Duration) -> Self {
+        Self {
+            begun: tokio::time::Instant::now(),
+            useful_for,
+            connected: AtomicU64::new(0),
+            sent: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether connecting and waiting for a place took so long that sending is of no use.
+    fn is_too_late(&self) -> bool {
+        self.begun.elapsed() >= self.useful_for
+    }
 }
 
 /// What became of a request whose stream ended in an error.

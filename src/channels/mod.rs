@@ -25,6 +25,7 @@ mod web;
 
 use std::future::Future;
 
+use self::streak::Streak;
 use crate::domain::delivery::{ChannelKind, Judgement, Verdict};
 
 /// One receiver: sends one request, judges the answer. Never panics, never returns an error:
@@ -170,6 +171,8 @@ enum Lost {
     Unreachable(String),
     /// The peer's certificate is not trusted. Nothing was sent.
     Untrusted(String),
+    /// Its message is of no use any more; it was not sent.
+    TooLate,
     /// The peer (or we) certainly did not process the request.
     NotProcessed(&'static str),
     /// The request left, no answer came.
@@ -177,17 +180,22 @@ enum Lost {
 }
 
 impl Lost {
-    /// The judgement, where `streak` failures in a row (this one included) happened since the last answer.
-    fn judge(self, streak: u32, unprocessed_limit: u32) -> Judgement {
+    /// The judgement, and one more failure in the peer's `streak`.
+    fn judge(self, streak: &Streak) -> Judgement {
+        let (streak, free) = match self {
+            Self::TooLate => (0, 0),
+            _ => (streak.grow(), streak.free()),
+        };
         let wait = Some(streak::wait(streak));
         match self {
+            Self::TooLate => Judgement::new(Verdict::NotProcessed, "deadline"),
             Self::Unreachable(reason) => Judgement {
                 retry_after: wait,
                 ..Judgement::new(Verdict::Slow, reason)
             },
             Self::Untrusted(reason) => Judgement::new(Verdict::Misconfigured, reason),
-            Self::NotProcessed(reason) if streak > unprocessed_limit => Judgement {
-                retry_after: Some(streak::wait(streak - unprocessed_limit)),
+            Self::NotProcessed(reason) if streak > free => Judgement {
+                retry_after: Some(streak::wait(streak - free)),
                 ..Judgement::new(Verdict::Slow, reason)
             },
             Self::NotProcessed(reason) => Judgement::new(Verdict::NotProcessed, reason),
@@ -235,9 +243,11 @@ mod tests {
 
     #[test]
     fn failures_that_are_free_do_not_spin() {
-        let verdict = |streak| Lost::NotProcessed("goaway").judge(streak, 10).verdict;
-        assert_eq!(verdict(1), Verdict::NotProcessed);
-        assert_eq!(verdict(10), Verdict::NotProcessed);
-        assert_eq!(verdict(11), Verdict::Slow);
+        let streak = Streak::default();
+        let verdicts: Vec<_> = (0..12)
+            .map(|_| Lost::NotProcessed("goaway").judge(&streak).verdict)
+            .collect();
+        assert_eq!(verdicts[..10], [Verdict::NotProcessed; 10]);
+        assert_eq!(verdicts[10..], [Verdict::Slow; 2]);
     }
 }

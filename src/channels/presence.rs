@@ -31,9 +31,6 @@ use crate::domain::{
     presence::Event,
 };
 
-/// Failures in a row that cost nothing; later ones slow the receiver down.
-const FREE_FAILURES: u32 = 10;
-
 /// What the channel needs.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -100,6 +97,7 @@ impl Presence {
             Err(Lost::NotProcessed(reason) | Lost::Unknown(reason)) => {
                 Err(format!("connected, but got no answer: {reason}"))
             }
+            Err(Lost::TooLate) => Err("not asked in time".to_owned()),
         }
     }
 
@@ -130,8 +128,13 @@ impl Channel for Presence {
         ChannelKind::Presence
     }
 
+    /// One until the receiver answered, and after a lost connection again.
     fn slots(&self) -> usize {
-        self.max_in_flight
+        if self.streak.unsettled() {
+            1
+        } else {
+            self.max_in_flight
+        }
     }
 
     fn batch(&self) -> usize {
@@ -146,12 +149,13 @@ impl Channel for Presence {
             Ok(request) => request,
             Err(error) => return Judgement::new(Verdict::Narrow, error),
         };
+        let _flight = self.streak.flight();
         match self.web.send(request).await {
             Ok(answer) => {
                 self.streak.end();
                 classify(&answer, self.secret.expose_secret(), now)
             }
-            Err(lost) => lost.judge(self.streak.grow(), FREE_FAILURES),
+            Err(lost) => lost.judge(&self.streak),
         }
     }
 }

@@ -215,7 +215,7 @@ async fn retry(context: &Context, store: &Store, ids: &[String]) -> anyhow::Resu
         } else {
             all = false;
             complain(&format!(
-                "error: {id}: not retried; only a failed delivery whose deadline has not passed, and that no newer one has overtaken, can be"
+                "error: {id}: not retried; only a failed delivery can be whose deadline has not passed, whose phone is still active, and that no newer one has overtaken"
             ));
         }
     }

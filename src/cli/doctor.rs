@@ -6,13 +6,7 @@ use super::{
     Context,
     output::{Output, Row},
 };
-use crate::{
-    channels::Proof,
-    config::Config,
-    lifecycle::Exit,
-    store::{OpenOptions, Store},
-    workers::receivers::Receivers,
-};
+use crate::{channels::Proof, config::Config, lifecycle::Exit, workers::receivers::Receivers};
 
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -99,20 +93,9 @@ fn time_zones(config: &Config) -> Finding {
 /// The database as it is; doctor mends nothing and so does not migrate.
 async fn database(config: &Config) -> Vec<Finding> {
     let shown = &config.database.shown;
-    let options = OpenOptions {
-        migrate: false,
-        ..OpenOptions::new(config.database.url.clone())
-    };
-    let store = match Store::open(&options).await {
+    let store = match super::open(&config.database, false).await {
         Ok(store) => store,
-        Err(error) => {
-            let text = format!("{:#}", anyhow::Error::from(error));
-            return vec![finding(
-                "database",
-                Level::Broken,
-                format!("{shown}: {text}"),
-            )];
-        }
+        Err(error) => return vec![finding("database", Level::Broken, format!("{error:#}"))],
     };
     let counts = store.unit(|store| async move {
         let mut tx = store.snapshot().await?;

@@ -1,13 +1,9 @@
 //! `shiftbell migrate`
 
-use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{Context, output::Output};
-use crate::{
-    lifecycle::Exit,
-    store::{OpenOptions, Store},
-};
+use super::{Context, open, output::Output};
+use crate::lifecycle::Exit;
 
 #[derive(Serialize)]
 struct Migrated {
@@ -17,9 +13,7 @@ struct Migrated {
 /// Brings the schema up to date and prints its version.
 pub async fn migrate(context: &Context) -> anyhow::Result<Exit> {
     let database = context.database()?;
-    let store = Store::open(&OpenOptions::new(database.url.clone()))
-        .await
-        .with_context(|| format!("opening {}", database.shown))?;
+    let store = open(&database, true).await?;
     let schema_version = store.schema_version().await?;
     store.close().await;
     let mut output = Output::stdout(context.json);

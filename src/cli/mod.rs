@@ -149,14 +149,20 @@ impl Context {
     /// Opens the configured database, its schema brought up to date.
     pub async fn store(&self) -> anyhow::Result<Store> {
         let database = self.database()?;
-        let options = OpenOptions {
-            migrate: database.migrate,
-            ..OpenOptions::new(database.url.clone())
-        };
-        Store::open(&options)
-            .await
-            .with_context(|| format!("opening {}", database.shown))
+        open(&database, database.migrate).await
     }
+}
+
+/// Opens a database; with `migrate`, brings its schema up to date first.
+async fn open(database: &Database, migrate: bool) -> anyhow::Result<Store> {
+    let options = OpenOptions {
+        migrate,
+        pooler: database.pooler,
+        ..OpenOptions::new(database.url.clone())
+    };
+    Store::open(&options)
+        .await
+        .with_context(|| format!("opening {}", database.shown))
 }
 
 /// Runs the command that the command line names.

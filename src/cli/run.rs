@@ -9,12 +9,13 @@ use super::Context;
 use crate::{
     config::Config,
     http::{self, Check, Health},
-    lifecycle::{self, Exit, GRACE, Shutdown},
-    store::{OpenOptions, Store},
+    lifecycle::{self, Exit, Shutdown},
     telemetry::{self, metrics},
     workers::{Shared, service::Engine},
 };
 
+/// How long the database's connections may take to close.
+const CLOSING: Duration = Duration::from_secs(4);
 /// The loop is taken for dead after so long without a turn.
 const STALE_AFTER: Duration = Duration::from_secs(30);
 
@@ -38,10 +39,10 @@ pub struct TickArgs {
 
 /// The long-lived service.
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let shutdown = Shutdown::on_signals().context("listening for signals")?;
     let config = context.config()?;
     let metrics = metrics::install().context("installing the metrics")?;
     let engine = Arc::new(engine(context, &config, args).await?);
-    let shutdown = Shutdown::on_signals().context("listening for signals")?;
     let side = CancellationToken::new();
     tokio::spawn(metrics::upkeep(metrics.clone(), side.clone()));
     tokio::spawn(lifecycle::watchdog(
@@ -64,7 +65,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     if let Some(served) = served {
         let _ = tokio::time::timeout(Duration::from_secs(1), served).await;
     }
-    let closed = tokio::time::timeout(GRACE, engine.store().close()).await;
+    let closed = tokio::time::timeout(CLOSING, engine.store().close()).await;
     Ok(if done.is_some() && closed.is_ok() {
         Exit::Done
     } else {
@@ -74,10 +75,10 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 
 /// One pass for cron.
 pub async fn tick(context: &Context, args: &TickArgs) -> anyhow::Result<Exit> {
+    let shutdown = Shutdown::on_signals().context("listening for signals")?;
     let config = context.config()?;
     let metrics = metrics::install().context("installing the metrics")?;
     let engine = engine(context, &config, &args.common).await?;
-    let shutdown = Shutdown::on_signals().context("listening for signals")?;
     let done = shutdown.run(engine.tick(&shutdown.soft)).await;
     engine.store().close().await;
     if let Some(file) = &args.metrics_file {
@@ -107,12 +108,8 @@ pub(super) async fn engine(
             tracing::warn!(channel = section, "switched_off");
         }
     }
-    let store = Store::open(&OpenOptions {
-        migrate: config.database.migrate && !args.no_migrate,
-        ..OpenOptions::new(config.database.url.clone())
-    })
-    .await
-    .with_context(|| format!("opening {}", config.database.shown))?;
+    let migrate = config.database.migrate && !args.no_migrate;
+    let store = super::open(&config.database, migrate).await?;
     let worker = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
     let shared = Shared::new(store, context.clock.clone(), &worker);
     Ok(Engine::new(shared, config, zones)?)

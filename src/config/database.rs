@@ -10,6 +10,7 @@ use super::reader::Reader;
 const URL: (&str, &str) = ("database", "url");
 const URL_FILE: (&str, &str) = ("database", "url_file");
 const PASSWORD_FILE: (&str, &str) = ("database", "password_file");
+const POOLER: (&str, &str) = ("database", "pooler");
 
 /// `[database]`
 #[derive(Debug, Clone)]
@@ -20,12 +21,15 @@ pub struct Database {
     pub shown: String,
     /// Whether `run` and `tick` bring the schema up to date first.
     pub migrate: bool,
+    /// Whether Postgres is reached through a pooler that keeps no session.
+    pub pooler: bool,
 }
 
 /// Reads the section. `cwd` is where the default database file lies if there is no configuration
 /// file; else it lies beside that.
 pub(super) fn read(reader: &mut Reader, cwd: &Path) -> Option<Database> {
     let migrate = reader.flag(("database", "migrate"), true);
+    let pooler = reader.flag(POOLER, false);
     let password = reader.secret_file(PASSWORD_FILE);
     let (text, key, folder) = place(reader, cwd)?;
     if let Some(path) = sqlite_path(text.expose_secret()) {
@@ -39,12 +43,16 @@ pub(super) fn read(reader: &mut Reader, cwd: &Path) -> Option<Database> {
         if password.is_some() {
             reader.problem(PASSWORD_FILE, "has no use: SQLite knows no passwords");
         }
+        if pooler {
+            reader.problem(POOLER, "has no use: nothing stands before an SQLite file");
+        }
         let shown = url.split('?').next().unwrap_or_default().to_owned();
         let url = SecretString::from(url);
         return Some(Database {
             url,
             shown,
             migrate,
+            pooler,
         });
     }
     match postgres(text.expose_secret(), key == URL_FILE, password.as_ref()) {
@@ -52,6 +60,7 @@ pub(super) fn read(reader: &mut Reader, cwd: &Path) -> Option<Database> {
             url,
             shown,
             migrate,
+            pooler,
         }),
         Err(message) => {
             reader.problem(key, message);

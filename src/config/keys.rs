@@ -8,7 +8,10 @@ pub(super) type Key = (&'static str, &'static str);
 
 /// Every section and its keys.
 pub(super) const KEYS: &[(&str, &[&str])] = &[
-    ("database", &["url", "url_file", "password_file", "migrate"]),
+    (
+        "database",
+        &["url", "url_file", "password_file", "pooler", "migrate"],
+    ),
     (
         "apns",
         &[

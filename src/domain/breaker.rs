@@ -35,12 +35,34 @@ pub struct Breaker {
     failures: u32,
     refused_phones: u32,
     open: Option<Open>,
-    held_until: Option<Timestamp>,
+    held: Option<Span>,
+}
+
+/// For how long nothing goes. A clock that steps back before its beginning ends it: else a step of an
+/// hour would hold everything for an hour.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    since: Timestamp,
+    until: Timestamp,
+}
+
+impl Span {
+    fn of(wait: Duration, now: Timestamp) -> Self {
+        Self {
+            since: now,
+            until: now + wait,
+        }
+    }
+
+    /// Until when (UTC) it holds, if it does at `now`.
+    fn holds(self, now: Timestamp) -> Option<Timestamp> {
+        (self.since <= now && now < self.until).then_some(self.until)
+    }
 }
 
 #[derive(Debug, Clone)]
 struct Open {
-    until: Timestamp,
+    span: Span,
     pause: Duration,
     reason: String,
 }
@@ -48,13 +70,13 @@ struct Open {
 impl Breaker {
     /// What may be claimed at `now` (UTC), with `in_flight` requests on their way.
     pub fn allowance(&self, now: Timestamp, in_flight: usize) -> Allowance {
-        let held = self.held_until.filter(|&until| until > now);
-        match (&self.open, held) {
-            (_, Some(until)) => Allowance::Nothing(until),
-            (Some(open), None) if open.until > now => Allowance::Nothing(open.until),
+        let held = self.held.and_then(|span| span.holds(now));
+        let open = self.open.as_ref().map(|open| open.span.holds(now));
+        match (open, held) {
+            (_, Some(until)) | (Some(Some(until)), None) => Allowance::Nothing(until),
             // The probe's answer will tell; until then nothing more.
-            (Some(_), None) if in_flight > 0 => Allowance::Nothing(now + FIRST_PAUSE),
-            (Some(_), None) => Allowance::Probe,
+            (Some(None), None) if in_flight > 0 => Allowance::Nothing(now + FIRST_PAUSE),
+            (Some(None), None) => Allowance::Probe,
             (None, None) => Allowance::All,
         }
     }
@@ -69,18 +91,20 @@ impl Breaker {
         match judgement.verdict {
             Verdict::Sent => {
                 *self = Self {
-                    held_until: self.held_until,
+                    held: self.held,
                     ..Self::default()
                 }
             }
             Verdict::Misconfigured => self.trip(&judgement.reason, now),
+            // Not even reached.
+            Verdict::Slow if judgement.http_status.is_none() => self.trip(&judgement.reason, now),
             Verdict::Slow => {
-                self.held_until = Some(now + judgement.retry_after.unwrap_or(SLOW_PAUSE));
+                let wait = judgement.retry_after.unwrap_or(SLOW_PAUSE);
+                self.hold(wait.max(FIRST_PAUSE), now);
             }
             Verdict::Retry | Verdict::Unknown => self.count_failure(judgement, now),
-            Verdict::NotProcessed if judgement.http_status.is_none() => {
-                self.count_failure(judgement, now);
-            }
+            // Says nothing: the channel itself tells when it comes too often.
+            Verdict::NotProcessed if judgement.http_status.is_none() => {}
             Verdict::Failed if judgement.device == DeviceFate::Quarantine => {
                 self.refused_phones += 1;
                 self.failures = 0;
@@ -96,6 +120,14 @@ impl Breaker {
         }
     }
 
+    /// Holds everything for `wait`, and never shorter than it is held already.
+    fn hold(&mut self, wait: Duration, now: Timestamp) {
+        let longer = self.held.and_then(|span| span.holds(now)) >= Some(now + wait);
+        if !longer {
+            self.held = Some(Span::of(wait, now));
+        }
+    }
+
     fn count_failure(&mut self, judgement: &Judgement, now: Timestamp) {
         self.failures += 1;
         if self.open.is_some() || self.failures >= FAILURES_TO_OPEN {
@@ -106,12 +138,12 @@ impl Breaker {
     fn trip(&mut self, reason: &str, now: Timestamp) {
         let pause = match &self.open {
             // Answers that were under way when it opened say nothing new.
-            Some(open) if open.until > now => return,
+            Some(open) if open.span.holds(now).is_some() => return,
             Some(open) => (open.pause * 2).min(LONGEST_PAUSE),
             None => FIRST_PAUSE,
         };
         self.open = Some(Open {
-            until: now + pause,
+            span: Span::of(pause, now),
             pause,
             reason: reason.to_owned(),
         });
@@ -180,14 +212,47 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_steps_back_holds_nothing_for_longer() {
+        let mut breaker = Breaker::default();
+        breaker.learn(&Judgement::new(Verdict::Misconfigured, "x"), at(3600));
+        let slow = Judgement {
+            http_status: Some(429),
+            ..Judgement::new(Verdict::Slow, "429")
+        };
+        breaker.learn(&slow, at(3600));
+        assert_eq!(breaker.allowance(at(0), 0), Allowance::Probe);
+    }
+
+    #[test]
+    fn a_receiver_that_cannot_be_reached_is_probed() {
+        let mut breaker = Breaker::default();
+        breaker.learn(&Judgement::new(Verdict::Slow, "refused"), at(0));
+        assert_eq!(breaker.open_reason(), Some("refused"));
+        assert_eq!(breaker.allowance(at(1), 0), Allowance::Probe);
+    }
+
+    #[test]
     fn a_receiver_that_wants_less_is_held_as_long_as_it_asks() {
         let mut breaker = Breaker::default();
         let slow = Judgement {
+            http_status: Some(429),
             retry_after: Some(Duration::from_secs(7)),
             ..Judgement::new(Verdict::Slow, "429")
         };
         breaker.learn(&slow, at(0));
+        let once = Judgement {
+            retry_after: Some(Duration::ZERO),
+            http_status: Some(429),
+            ..slow.clone()
+        };
+        breaker.learn(&once, at(0));
         assert_eq!(breaker.allowance(at(6), 0), Allowance::Nothing(at(7)));
         assert_eq!(breaker.allowance(at(7), 0), Allowance::All);
+        breaker.learn(&once, at(7));
+        assert_eq!(
+            breaker.allowance(at(7), 0),
+            Allowance::Nothing(at(8)),
+            "no hot loop"
+        );
     }
 }

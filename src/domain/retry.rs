@@ -67,7 +67,11 @@ pub fn next(judgement: &Judgement, standing: &Standing, now: Timestamp, jitter: 
             let wait = backoff(standing.channel, standing.tries, jitter);
             again(wait.max(judgement.retry_after.unwrap_or_default()), true)
         }
-        Verdict::Slow => again(judgement.retry_after.unwrap_or(LONGEST), true),
+        Verdict::Slow => {
+            // However short the wait that the receiver asks for, it grows with each try.
+            let wait = backoff(standing.channel, standing.tries, jitter);
+            again(wait.max(judgement.retry_after.unwrap_or(LONGEST)), true)
+        }
         Verdict::NotProcessed => {
             let free = standing.epoch - standing.tries;
             let wait = if free <= FREE_AT_ONCE {

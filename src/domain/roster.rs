@@ -30,7 +30,7 @@ use self::{
     skips::Skips,
 };
 use super::{
-    agent::{Agent, Workspace},
+    agent::{Agent, Device, Workspace},
     device::{DeviceToken, Platform},
     zone::Zones,
 };
@@ -198,7 +198,7 @@ impl Seen {
         agent.devices.retain(|device| {
             let path = format!("devices[{index}].token");
             index += 1;
-            match self.tokens.entry((device.platform, device.token.clone())) {
+            match self.tokens.entry((device.platform, same(device))) {
                 Slot::Vacant(free) => {
                     free.insert(line);
                     true
@@ -220,6 +220,14 @@ impl Seen {
                 }
             }
         });
+    }
+}
+
+/// The token as it is compared: hex digits mean the same in either case.
+fn same(device: &Device) -> DeviceToken {
+    match device.platform {
+        Platform::Ios => DeviceToken::new(device.token.expose().to_ascii_lowercase()),
+        Platform::Android => device.token.clone(),
     }
 }
 

@@ -74,3 +74,19 @@ pub enum StoreError {
     #[error("database work was interrupted")]
     Interrupted(#[source] tokio::task::JoinError),
 }
+
+impl StoreError {
+    /// Whether the database refuses these values for good; anything else may pass.
+    pub fn is_refusal(&self) -> bool {
+        let (Self::Statement { source, .. } | Self::Connection { source, .. }) = self else {
+            return false;
+        };
+        source.as_database_error().is_some_and(|error| {
+            // Class 22 of SQLSTATE: a value that its column cannot hold.
+            let data = error
+                .code()
+                .is_some_and(|c| c.len() == 5 && c.starts_with("22"));
+            data || error.kind() != sqlx::error::ErrorKind::Other
+        })
+    }
+}

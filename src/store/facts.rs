@@ -34,7 +34,7 @@ statements! {
     PHONES = "SELECT agent_id, platform, token FROM devices
               WHERE agent_id {in_list} AND state = 'active' ORDER BY platform, token";
     PENDING = "SELECT agent_id, id, kind, boundary_at FROM deliveries
-               WHERE agent_id {in_list} AND state = 'pending' AND channel <> 'presence'";
+               WHERE agent_id {in_list} AND state IN ('pending', 'leased') AND channel <> 'presence'";
 }
 
 pub(super) type Parts = HashMap<String, Result<Schedule, StoreError>>;

@@ -25,11 +25,14 @@ statements! {
     ATTEMPTS_OF = "SELECT epoch, worker, started_at, finished_at, outcome, late, http_status, reason, retry_at
                    FROM attempts WHERE delivery_id = $1 ORDER BY epoch";
     REVIVE = "UPDATE deliveries SET state = 'pending', reason = 'retried_by_operator', due_at = $2, settled_at = NULL,
-                  crashes = 0, tries = 0, batch_cap = NULL
+                  crashes = 0, tries = 0, batch_cap = NULL, revoked = NULL
               WHERE id = $1 AND state = 'failed' AND (deadline_at IS NULL OR deadline_at > $2)
                 AND NOT EXISTS (SELECT 1 FROM deliveries newer WHERE deliveries.channel = 'presence'
                     AND newer.receiver = deliveries.receiver AND newer.channel = 'presence'
-                    AND newer.sequence > deliveries.sequence)";
+                    AND newer.sequence > deliveries.sequence)
+                AND (channel = 'presence' OR EXISTS (SELECT 1 FROM devices v WHERE v.token = deliveries.receiver
+                    AND v.agent_id = deliveries.agent_id AND v.state = 'active'
+                    AND v.platform = CASE deliveries.channel WHEN 'apns' THEN 'ios' ELSE 'android' END))";
     AUDIT = "INSERT INTO audit (at, actor, action, target) VALUES ($1, $2, $3, $4)";
 }
 
@@ -198,7 +201,7 @@ impl Tx {
     }
 
     /// Revives a failed delivery in an operator's name; `false` where it has not failed, its
-    /// deadline has passed or a newer event of the same agent exists.
+    /// deadline has passed, its phone is no longer active or a newer event of the same agent exists.
     pub async fn retry(
         &mut self,
         delivery: &str,

@@ -26,15 +26,18 @@ use std::{future::Future, sync::Arc};
 
 use jiff::Timestamp;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use uuid::Uuid;
 
 pub use error::StoreError;
 pub use log::{AttemptRow, DeliveryFilter, DeliveryRow};
 pub use open::OpenOptions;
-pub use outbox::{Claimed, PushFacts, Settlement};
+pub use outbox::{Claimed, Kept, Order, PushFacts, Reaped, Settlement};
 pub use roster::ImportCounts;
 pub use watch::{Due, Watch};
 
 use sql::Dialect;
+
+use crate::domain::delivery::{ChannelKind, DeliveryState};
 
 /// A database. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -46,8 +49,38 @@ pub struct Store {
 
 #[derive(Debug, Clone)]
 enum Db {
-    Sqlite { write: SqlitePool, read: SqlitePool },
-    Postgres(PgPool),
+    Sqlite {
+        write: SqlitePool,
+        read: SqlitePool,
+    },
+    Postgres {
+        pool: PgPool,
+        /// Whether a pooler stands before it, which keeps no session: nothing can be listened for.
+        pooler: bool,
+    },
+}
+
+/// For each transaction, not for the session, which may be a pooler's. Rows are picked by key; the
+/// default page cost is for discs that turn, and makes the planner read tables of some ten thousand
+/// rows whole instead (`tests/store/plans.rs`).
+macro_rules! limits {
+    () => {
+        "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'; \
+         SET LOCAL idle_in_transaction_session_timeout = '30s'; SET LOCAL random_page_cost = 1.1"
+    };
+}
+
+/// A delivery that reached its final state without an attempt: nothing is to be sent any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Its id.
+    pub id: Uuid,
+    /// The receiver.
+    pub channel: ChannelKind,
+    /// Its final state.
+    pub state: DeliveryState,
+    /// Why.
+    pub reason: String,
 }
 
 /// A transaction; rolled back unless committed.
@@ -64,7 +97,7 @@ impl Store {
     pub fn dialect(&self) -> Dialect {
         match self.db {
             Db::Sqlite { .. } => Dialect::Sqlite,
-            Db::Postgres(_) => Dialect::Postgres,
+            Db::Postgres { .. } => Dialect::Postgres,
         }
     }
 
@@ -72,7 +105,10 @@ impl Store {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.db {
             Db::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
-            Db::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+            Db::Postgres { pool, .. } => pool
+                .begin_with(concat!("BEGIN; ", limits!()))
+                .await
+                .map(Tx::Postgres),
         }
         .map_err(|source| StoreError::Connection {
             what: "beginning a transaction",
@@ -84,8 +120,11 @@ impl Store {
     pub async fn snapshot(&self) -> Result<Tx, StoreError> {
         match &self.db {
             Db::Sqlite { read, .. } => read.begin().await.map(Tx::Sqlite),
-            Db::Postgres(pool) => pool
-                .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            Db::Postgres { pool, .. } => pool
+                .begin_with(concat!(
+                    "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; ",
+                    limits!()
+                ))
                 .await
                 .map(Tx::Postgres),
         }
@@ -115,7 +154,7 @@ impl Store {
                 read.close().await;
                 write.close().await;
             }
-            Db::Postgres(pool) => pool.close().await,
+            Db::Postgres { pool, .. } => pool.close().await,
         }
     }
 }

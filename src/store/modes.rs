@@ -2,25 +2,32 @@
 //!
 //! A change of an agent marks its workspace dirty; the mode is settled only once no agent of the
 //! workspace is due any more, so that a hand-over at one instant makes no flicker, whatever the
-//! batches and however many the workers.
+//! batches and however many the workers. The mark is locked before the agents are looked at: a
+//! change that commits between the two marks the workspace again.
 
 use jiff::Timestamp;
 
 use super::{
-    Store, StoreError, Tx, ms,
+    Moved, Store, StoreError, Tx, ms,
     record::{Batch, TransitionRow},
-    rows::{json, word},
+    rows::{json, list, word},
     sql::{run, statements},
 };
 use crate::domain::presence::{Mode, Reason};
 
 statements! {
-    DIRTY_NOW = "SELECT w.workspace_id, w.mode, w.sequence, w.dirty_at,
+    DIRTY_NOW = "SELECT w.workspace_id FROM workspace_state w
+                 WHERE w.dirty_at IS NOT NULL
+                   AND NOT EXISTS (SELECT 1 FROM agent_state d WHERE d.workspace_id = w.workspace_id
+                       AND d.due_at <= {later}($1, w.dirty_at))
+                 LIMIT $2 {skip_locked_w}";
+    // A statement of its own, which sees what was committed before those marks were locked.
+    NEW_MODES = "SELECT w.workspace_id, w.mode, w.sequence, w.dirty_at,
                      EXISTS (SELECT 1 FROM agent_state o WHERE o.workspace_id = w.workspace_id AND o.status = 'online')
                  FROM workspace_state w
-                 WHERE w.dirty_at IS NOT NULL
-                   AND NOT EXISTS (SELECT 1 FROM agent_state d WHERE d.workspace_id = w.workspace_id AND d.due_at <= $1)
-                 LIMIT $2 {skip_locked_w}";
+                 WHERE w.workspace_id {in_list} AND w.dirty_at IS NOT NULL
+                   AND NOT EXISTS (SELECT 1 FROM agent_state d WHERE d.workspace_id = w.workspace_id
+                       AND d.due_at <= {later}($2, w.dirty_at))";
     SETTLE_MODE = "UPDATE workspace_state SET mode = v.mode, sequence = v.sequence, effective_at = v.effective_at, dirty_at = NULL
                    FROM {rows(workspace_id TEXT, mode TEXT, sequence BIGINT, effective_at BIGINT)}
                    WHERE workspace_state.workspace_id = v.workspace_id";
@@ -35,17 +42,22 @@ struct Settled<'a> {
 }
 
 impl Store {
-    /// Settles the mode of at most `limit` workspaces in which something changed; returns how many
-    /// it looked at.
+    /// Settles the mode of at most `limit` workspaces in which something changed; returns how many it
+    /// settled, and which deliveries came to their end by it.
     pub async fn settle_modes(
         &self,
         tx: &mut Tx,
         now: Timestamp,
         limit: i64,
         post: bool,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<(usize, Vec<Moved>), StoreError> {
+        let dirty: Vec<(String,)> = run!(tx, all DIRTY_NOW, ms(now), limit)?;
+        if dirty.is_empty() {
+            return Ok((0, Vec::new()));
+        }
+        let ids = list(dirty.iter().map(|(id,)| id.as_str()));
         let rows: Vec<(String, Option<String>, i64, i64, bool)> =
-            run!(tx, all DIRTY_NOW, ms(now), limit)?;
+            run!(tx, all NEW_MODES, ids, ms(now))?;
         let mut batch = Batch::default();
         let mut settled = Vec::with_capacity(rows.len());
         for (workspace, recorded, sequence, dirty_at, online) in &rows {
@@ -80,10 +92,11 @@ impl Store {
                 batch.transition(row, post.then_some(workspace.as_str()), ms(now));
             }
         }
+        let mut ended = Vec::new();
         if !settled.is_empty() {
             run!(tx, execute SETTLE_MODE, json(&settled))?;
-            batch.write(tx).await?;
+            ended = batch.write(tx, now).await?;
         }
-        Ok(rows.len())
+        Ok((rows.len(), ended))
     }
 }

@@ -31,6 +31,8 @@ pub struct OpenOptions {
     pub url: SecretString,
     /// Bring the schema up to date first; otherwise an old schema is refused.
     pub migrate: bool,
+    /// Postgres is reached through a pooler that keeps no session (PgBouncer in transaction mode).
+    pub pooler: bool,
     /// Most connections to Postgres.
     pub connections: u32,
 }
@@ -41,6 +43,7 @@ impl OpenOptions {
         Self {
             url: url.into(),
             migrate: true,
+            pooler: false,
             connections: 8,
         }
     }
@@ -77,6 +80,12 @@ impl Store {
         key: &str,
         value: impl FnOnce() -> String,
     ) -> Result<String, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let known = tx.meta(key).await?;
+        tx.commit().await?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
         let mut tx = self.begin().await?;
         run!(&mut tx, execute KEEP_META, key, value())?;
         let (kept,): (String,) = run!(&mut tx, one READ_META, key)?;
@@ -124,14 +133,17 @@ async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
             .connect_lazy_with(connect);
         Ok(Db::Sqlite { write, read })
     } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        let connect = postgres_options(url).map_err(failed)?;
+        let connect = postgres_options(url, options.pooler).map_err(failed)?;
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(Duration::from_secs(10))
             .connect_with(connect)
             .await
             .map_err(failed)?;
-        Ok(Db::Postgres(pool))
+        Ok(Db::Postgres {
+            pool,
+            pooler: options.pooler,
+        })
     } else {
         let scheme = url.split(':').next().unwrap_or_default();
         Err(StoreError::Url(format!(
@@ -150,18 +162,17 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
         .disable_statement_logging())
 }
 
-fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+fn postgres_options(url: &str, pooler: bool) -> Result<PgConnectOptions, sqlx::Error> {
     let connect = PgConnectOptions::from_str(url)?
         .application_name("shiftbell")
         .disable_statement_logging();
-    Ok(connect.options([
-        ("statement_timeout", "30s"),
-        ("idle_in_transaction_session_timeout", "30s"),
-        ("lock_timeout", "10s"),
-        // Rows are picked by key. The default is for discs that turn, and makes the planner read
-        // tables of some ten thousand rows whole instead (`tests/store/plans.rs`).
-        ("random_page_cost", "1.1"),
-    ]))
+    // No float is ever read, and poolers refuse parameters they do not know.
+    let connect = connect.extra_float_digits(None);
+    Ok(if pooler {
+        connect.statement_cache_capacity(0)
+    } else {
+        connect
+    })
 }
 
 /// `SQLite` 3.7.0–3.51.2 can lose commits in WAL mode when checkpoints race ("The WAL-reset bug",
@@ -211,7 +222,7 @@ async fn migrate(db: &Db) -> Result<(), StoreError> {
             }
             done
         }
-        Db::Postgres(pool) => POSTGRES.run(pool).await,
+        Db::Postgres { pool, .. } => POSTGRES.run(pool).await,
     };
     done.map_err(StoreError::Migration)
 }
@@ -258,7 +269,7 @@ async fn version(db: &Db) -> Result<i64, StoreError> {
     }
     match db {
         Db::Sqlite { write, .. } => ask!(write, EXISTS_SQLITE),
-        Db::Postgres(pool) => ask!(pool, EXISTS_POSTGRES),
+        Db::Postgres { pool, .. } => ask!(pool, EXISTS_POSTGRES),
     }
 }
 

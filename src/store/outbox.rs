@@ -4,19 +4,22 @@
 //!   transaction; a settlement changes the delivery only under `epoch AND state = 'leased'`. A
 //!   holder whose lease was taken over marks its own attempt late and touches nothing else.
 //! - A lease that ran out leaves its attempt's outcome `unknown`; a delivery that took its holder
-//!   down three times has failed as `poison`.
+//!   down three times has failed as `poison`. Once it has done so, it is leased alone, so that it
+//!   takes nobody else with it.
 //! - For one agent (or workspace) at most one presence event is under way, and none that a later
 //!   one has overtaken.
 //!
 //! `tests/store/outbox.rs` holds both engines to it.
+
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    StoreError, Tx, instant, ms,
-    rows::{id, json, list, word},
+    Moved, StoreError, Tx, instant, ms,
+    rows::{id, json, list, moved, word},
     sql::{run, statements},
 };
 use crate::domain::{
@@ -33,26 +36,32 @@ statements! {
     UNKNOWN = "UPDATE attempts SET outcome = 'unknown', reason = 'lease_ran_out', finished_at = $2
                WHERE delivery_id {in_list} AND finished_at IS NULL";
     POISONED = "UPDATE deliveries SET state = 'failed', reason = 'poison', settled_at = $2, lease_until = NULL, crashes = crashes + 1
-                WHERE id {in_list} AND crashes + 1 >= $3";
-    REAP = "UPDATE deliveries SET state = 'pending', reason = 'lease_ran_out', due_at = $2, lease_until = NULL,
+                WHERE id {in_list} AND crashes + 1 >= $3
+                RETURNING id, channel, state, reason";
+    REAP = "UPDATE deliveries SET state = CASE WHEN revoked IS NULL THEN 'pending' ELSE 'cancelled' END,
+                reason = coalesce(revoked, 'lease_ran_out'), due_at = $2, lease_until = NULL,
+                settled_at = CASE WHEN revoked IS NULL THEN NULL ELSE CAST($2 AS BIGINT) END,
                 crashes = crashes + 1, tries = tries + 1
             WHERE id {in_list} AND state = 'leased'";
     EXPIRE = "UPDATE deliveries SET state = 'expired', reason = coalesce(reason, 'deadline'), settled_at = $1
-              WHERE id IN (SELECT id FROM deliveries WHERE state = 'pending' AND deadline_at <= $1 {skip_locked})";
+              WHERE id IN (SELECT id FROM deliveries WHERE state = 'pending' AND deadline_at <= $1 {skip_locked})
+              RETURNING id, channel, state, reason";
     SWEEP = "UPDATE deliveries SET state = 'superseded', reason = 'newer_sequence', settled_at = $1
              WHERE id IN (SELECT p.id FROM deliveries p WHERE p.state = 'pending' AND p.channel = 'presence' AND p.sequence < (
                  SELECT max(newest.sequence) FROM deliveries newest WHERE newest.receiver = p.receiver
-                 AND newest.channel = 'presence') {skip_locked})";
+                 AND newest.channel = 'presence') {skip_locked})
+             RETURNING id, channel, state, reason";
     OVERTAKEN = "UPDATE deliveries SET state = 'superseded', reason = 'newer_sequence', settled_at = $2
               WHERE id {in_list} AND state = 'pending' AND channel = 'presence' AND EXISTS (
                   SELECT 1 FROM deliveries newer WHERE newer.receiver = deliveries.receiver
-                  AND newer.channel = 'presence' AND newer.sequence > deliveries.sequence)";
+                  AND newer.channel = 'presence' AND newer.sequence > deliveries.sequence)
+              RETURNING id, channel, state, reason";
     CLAIM = "WITH picked AS MATERIALIZED (
                  SELECT p.id FROM deliveries p WHERE p.state = 'pending' AND p.channel = $1 AND p.due_at <= $2
-                     AND (p.deadline_at IS NULL OR p.deadline_at > $2)
+                     AND (p.deadline_at IS NULL OR p.deadline_at > $2) AND (p.crashes > 0) = $5
                      AND (p.channel <> 'presence' OR NOT EXISTS (
-                         SELECT 1 FROM deliveries f WHERE f.receiver = p.receiver AND f.state IN ('pending', 'leased')
-                             AND f.channel = 'presence' AND (f.state = 'leased' OR f.sequence > p.sequence)))
+                         SELECT 1 FROM deliveries f WHERE f.receiver = p.receiver AND f.channel = 'presence'
+                             AND (f.state = 'leased' OR f.sequence > p.sequence)))
                  ORDER BY p.due_at LIMIT $3 {skip_locked})
              UPDATE deliveries SET state = 'leased', lease_until = $4, epoch = epoch + 1
              WHERE id IN (SELECT id FROM picked)
@@ -68,15 +77,21 @@ statements! {
               WHERE d.id {in_list}";
     EVENTS = "SELECT d.id, t.workspace_id, t.effective_at, t.sequence, t.agent_id, t.status, t.accepts, t.reason, t.mode
               FROM deliveries d JOIN transitions t ON t.id = d.transition_id WHERE d.id {in_list}";
-    SETTLE = "UPDATE deliveries SET state = v.state, reason = v.reason, lease_until = NULL,
-                  due_at = coalesce(v.due_at, deliveries.due_at), tries = tries + v.cost, batch_cap = v.batch_cap,
-                  receipt = v.receipt, settled_at = v.settled_at
+    SETTLE = "UPDATE deliveries SET lease_until = NULL, due_at = coalesce(v.due_at, deliveries.due_at),
+                  tries = tries + v.cost, batch_cap = v.batch_cap, receipt = v.receipt,
+                  state = CASE WHEN v.state = 'pending' AND revoked IS NOT NULL THEN 'cancelled' ELSE v.state END,
+                  reason = CASE WHEN v.state = 'pending' AND revoked IS NOT NULL THEN revoked ELSE v.reason END,
+                  settled_at = CASE WHEN v.state = 'pending' AND revoked IS NOT NULL THEN v.finished_at ELSE v.settled_at END
               FROM {rows(id TEXT, epoch BIGINT, state TEXT, reason TEXT, due_at BIGINT, cost BIGINT,
-                  batch_cap BIGINT, receipt TEXT, settled_at BIGINT)}
+                  batch_cap BIGINT, receipt TEXT, settled_at BIGINT, finished_at BIGINT)}
               WHERE deliveries.id = v.id AND deliveries.epoch = v.epoch AND deliveries.state = 'leased'
-              RETURNING deliveries.id";
-    FINISH = "UPDATE attempts SET finished_at = coalesce(attempts.finished_at, v.finished_at), outcome = v.outcome,
-                  reason = v.reason, http_status = v.http_status, retry_at = v.due_at, late = v.late
+              RETURNING deliveries.id, deliveries.epoch, deliveries.state, deliveries.reason";
+    // Who comes late tells what the answer was; that nobody knew it in time stays on record. A
+    // settlement that is written again, since the answer to its COMMIT was lost, is not late.
+    FINISH = "UPDATE attempts SET finished_at = coalesce(attempts.finished_at, v.finished_at),
+                  outcome = coalesce(attempts.outcome, v.outcome), http_status = v.http_status, retry_at = v.due_at,
+                  reason = CASE WHEN attempts.outcome = 'unknown' AND v.late THEN v.outcome || ': ' || v.reason ELSE v.reason END,
+                  late = v.late AND (attempts.late OR coalesce(attempts.outcome = 'unknown', FALSE))
               FROM {rows(id TEXT, epoch BIGINT, finished_at BIGINT, outcome TEXT, reason TEXT, http_status BIGINT,
                   due_at BIGINT, late BOOLEAN)}
               WHERE attempts.delivery_id = v.id AND attempts.epoch = v.epoch";
@@ -85,6 +100,23 @@ statements! {
                WHERE devices.token = d.receiver AND devices.agent_id = d.agent_id AND devices.state = 'active'
                  AND devices.platform = CASE d.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
                  AND (v.before IS NULL OR devices.registered_at < v.before)";
+}
+
+/// What to claim.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The receiver.
+    pub channel: ChannelKind,
+    /// The instant it is, UTC.
+    pub now: Timestamp,
+    /// When (UTC) the leases run out.
+    pub until: Timestamp,
+    /// At most so many.
+    pub limit: i64,
+    /// Who claims, for the log.
+    pub worker: &'a str,
+    /// Those that took a worker down before, instead of the others.
+    pub suspects: bool,
 }
 
 /// A delivery under lease.
@@ -191,38 +223,55 @@ struct DeviceRow<'a> {
     before: Option<i64>,
 }
 
+/// A settlement that was written.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its place among those that were handed over.
+    pub index: usize,
+    /// The delivery's state now.
+    pub state: DeliveryState,
+    /// Why.
+    pub reason: String,
+}
+
+/// What [`Tx::reap`] came to.
+#[derive(Debug)]
+pub struct Reaped {
+    /// Leases that had run out.
+    pub lapsed: usize,
+    /// Deliveries that came to their end.
+    pub ended: Vec<Moved>,
+}
+
 impl Tx {
     /// Takes back leases that ran out, expires pushes past their deadline and drops presence events
-    /// that a later one overtook, as of `now` (UTC); returns how many deliveries it touched.
+    /// that a later one overtook, as of `now` (UTC).
     ///
     /// Deliveries are locked before their attempts, as [`Tx::settle`] does, and what others hold is
     /// theirs: so the two never wait for each other in a circle.
-    pub async fn reap(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+    pub async fn reap(&mut self, now: Timestamp) -> Result<Reaped, StoreError> {
         let now = ms(now);
         let lapsed: Vec<(String,)> = run!(self, all LAPSED, now)?;
+        let mut ended = Vec::new();
         if !lapsed.is_empty() {
             let ids = list(lapsed.iter().map(|(id,)| id.as_str()));
             run!(self, execute UNKNOWN, &ids, now)?;
-            run!(self, execute POISONED, &ids, now, CRASHES_TO_POISON)?;
+            ended = moved(run!(self, all POISONED, &ids, now, CRASHES_TO_POISON)?)?;
             run!(self, execute REAP, &ids, now)?;
         }
-        let expired = run!(self, execute EXPIRE, now)?;
-        let overtaken = run!(self, execute SWEEP, now)?;
-        Ok(lapsed.len() as u64 + expired + overtaken)
+        ended.extend(moved(run!(self, all EXPIRE, now)?)?);
+        ended.extend(moved(run!(self, all SWEEP, now)?)?);
+        let lapsed = lapsed.len();
+        Ok(Reaped { lapsed, ended })
     }
 
-    /// Leases at most `limit` due deliveries of a channel until `until` (UTC), earliest first, and
-    /// begins their attempts in `worker`'s name.
-    pub async fn claim(
-        &mut self,
-        channel: ChannelKind,
-        now: Timestamp,
-        until: Timestamp,
-        limit: i64,
-        worker: &str,
-    ) -> Result<Vec<Claimed>, StoreError> {
+    /// Leases due deliveries of a channel, earliest first, and begins their attempts.
+    pub async fn claim(&mut self, order: &Order<'_>) -> Result<Vec<Claimed>, StoreError> {
         type Row = (String, i64, i64, Option<i64>, Option<i64>, String, i64);
-        let rows: Vec<Row> = run!(self, all CLAIM, channel.as_str(), ms(now), limit, ms(until))?;
+        let rows: Vec<Row> = run!(
+            self, all CLAIM,
+            order.channel.as_str(), ms(order.now), order.limit, ms(order.until), order.suspects
+        )?;
         let claimed = rows
             .into_iter()
             .map(
@@ -242,13 +291,13 @@ impl Tx {
             )
             .collect::<Result<Vec<_>, StoreError>>()?;
         if !claimed.is_empty() {
-            let started_at = ms(now);
+            let started_at = ms(order.now);
             let attempts: Vec<_> = claimed
                 .iter()
                 .map(|c| AttemptStart {
                     id: c.id,
                     epoch: c.epoch,
-                    worker,
+                    worker: order.worker,
                     started_at,
                 })
                 .collect();
@@ -277,7 +326,7 @@ impl Tx {
             Option<String>,
         );
         let rows: Vec<Row> = run!(self, all PUSHES, id_list(claimed))?;
-        let mut found = std::collections::HashMap::with_capacity(rows.len());
+        let mut found = HashMap::with_capacity(rows.len());
         for (
             key,
             transition,
@@ -349,7 +398,7 @@ impl Tx {
             Option<String>,
         );
         let rows: Vec<Row> = run!(self, all EVENTS, id_list(claimed))?;
-        let mut found = std::collections::HashMap::with_capacity(rows.len());
+        let mut found = HashMap::with_capacity(rows.len());
         for (key, workspace, effective_at, sequence, agent, status, accepts, reason, mode) in rows {
             let missing = |_: &str| None;
             let change = match (agent, mode) {
@@ -396,35 +445,80 @@ impl Tx {
             .collect()
     }
 
-    /// Writes what leases came to, each under its epoch; returns how many came late.
-    pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<usize, StoreError> {
+    /// Writes what leases came to, each under its epoch; returns what was kept, and with which state
+    /// and reason. The rest came late.
+    pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<Vec<Kept>, StoreError> {
         let mut rows: Vec<SettleRow> = settlements.iter().map(settle_row).collect();
-        let kept: Vec<(String,)> = run!(self, all SETTLE, json(&rows))?;
-        let kept: std::collections::HashSet<Uuid> = kept
+        let kept: Vec<(String, i64, String, Option<String>)> = run!(self, all SETTLE, json(&rows))?;
+        let mut kept: HashMap<(Uuid, i64), (DeliveryState, String)> = kept
             .into_iter()
-            .map(|(key,)| id("deliveries", &key))
-            .collect::<Result<_, _>>()?;
+            .map(|(key, epoch, state, reason)| {
+                let state = word(
+                    "deliveries",
+                    "state",
+                    &key,
+                    &state,
+                    DeliveryState::from_word,
+                )?;
+                let reason = reason.unwrap_or_default();
+                Ok(((id("deliveries", &key)?, epoch), (state, reason)))
+            })
+            .collect::<Result<_, StoreError>>()?;
         for row in &mut rows {
-            row.late = !kept.contains(&row.id);
+            row.late = !kept.contains_key(&(row.id, row.epoch));
         }
         run!(self, execute FINISH, json(&rows))?;
-        let pending: Vec<String> = rows
-            .iter()
-            .filter(|row| !row.late && row.state == "pending")
-            .map(|row| row.id.to_string())
-            .collect();
-        if let (false, Some(first)) = (pending.is_empty(), settlements.first()) {
-            run!(self, execute OVERTAKEN, list(pending.iter().map(String::as_str)), ms(first.finished_at))?;
-        }
+        self.drop_overtaken(settlements, &mut kept).await?;
+        let is_kept = |s: &&Settlement| kept.contains_key(&(s.id, s.epoch));
         let devices: Vec<_> = settlements
             .iter()
-            .filter(|s| kept.contains(&s.id))
+            .filter(is_kept)
             .filter_map(device_row)
             .collect();
         if !devices.is_empty() {
             run!(self, execute DEVICES, json(&devices))?;
         }
-        Ok(rows.len() - kept.len())
+        Ok(settlements
+            .iter()
+            .enumerate()
+            .filter_map(|(index, s)| {
+                let (state, reason) = kept.get(&(s.id, s.epoch))?.clone();
+                Some(Kept {
+                    index,
+                    state,
+                    reason,
+                })
+            })
+            .collect())
+    }
+
+    /// A presence event that goes back to wait, while a later one of its agent exists, is pointless.
+    async fn drop_overtaken(
+        &mut self,
+        settlements: &[Settlement],
+        kept: &mut HashMap<(Uuid, i64), (DeliveryState, String)>,
+    ) -> Result<(), StoreError> {
+        let waiting: Vec<String> = kept
+            .iter()
+            .filter(|(_, (state, _))| *state == DeliveryState::Pending)
+            .map(|((id, _), _)| id.to_string())
+            .collect();
+        if let (false, Some(first)) = (waiting.is_empty(), settlements.first()) {
+            let ids = list(waiting.iter().map(String::as_str));
+            let rows = run!(self, all OVERTAKEN, ids, ms(first.finished_at))?;
+            for gone in moved(rows)? {
+                let entries = kept.iter_mut().filter(|((id, _), _)| *id == gone.id);
+                for (_, kept) in entries {
+                    *kept = (gone.state, gone.reason.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops presence events that a later one has overtaken; returns them.
+    pub async fn sweep(&mut self, now: Timestamp) -> Result<Vec<Moved>, StoreError> {
+        moved(run!(self, all SWEEP, ms(now))?)
     }
 }
 

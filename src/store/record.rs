@@ -1,63 +1,21 @@
 //! Writing decisions: the transition, every delivery it calls for, what it makes pointless and the
 //! next due time, for a whole batch of agents in the transaction that read them.
 
+mod write;
+
+pub(super) use write::ALL;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{
-    Store, StoreError, Tx, ms,
-    rows::json,
-    sql::{run, statements},
-};
+use super::{Moved, Store, StoreError, Tx, ms};
 use crate::domain::{
     delivery::{AlertKind, ChannelKind, DeliveryState},
     hours::BoundaryKind,
     plan::{Decision, NewAlert, Reached},
     presence::Reason,
 };
-
-statements! {
-    TRANSITIONS = "INSERT INTO transitions (id, workspace_id, agent_id, reason, status, accepts, mode, sequence,
-                       boundary_kind, boundary_at, counterpart_at, missed, effective_at, recorded_at)
-                   SELECT id, workspace_id, agent_id, reason, status, accepts, mode, sequence,
-                       boundary_kind, boundary_at, counterpart_at, missed, effective_at, recorded_at
-                   FROM {rows(id TEXT, workspace_id TEXT, agent_id TEXT, reason TEXT, status TEXT, accepts BOOLEAN,
-                       mode TEXT, sequence BIGINT, boundary_kind TEXT, boundary_at BIGINT, counterpart_at BIGINT,
-                       missed BOOLEAN, effective_at BIGINT, recorded_at BIGINT)}
-                   WHERE TRUE ON CONFLICT (id) DO NOTHING";
-    DELIVERIES = "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
-                      sequence, state, reason, due_at, deadline_at, created_at, settled_at)
-                  SELECT id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
-                      sequence, state, reason, due_at, deadline_at, created_at, settled_at
-                  FROM {rows(id TEXT, transition_id TEXT, channel TEXT, workspace_id TEXT, agent_id TEXT, kind TEXT,
-                      receiver TEXT, boundary_at BIGINT, sequence BIGINT, state TEXT, reason TEXT, due_at BIGINT,
-                      deadline_at BIGINT, created_at BIGINT, settled_at BIGINT)}
-                  WHERE TRUE ON CONFLICT DO NOTHING";
-    SUPERSEDE = "UPDATE deliveries SET state = 'superseded', reason = 'newer_sequence', settled_at = v.now
-                 FROM {rows(receiver TEXT, sequence BIGINT, now BIGINT)}
-                 WHERE deliveries.receiver = v.receiver AND deliveries.sequence < v.sequence
-                   AND deliveries.state = 'pending'";
-    CANCEL = "UPDATE deliveries SET state = 'cancelled', reason = v.reason, settled_at = v.now
-              FROM {rows(id TEXT, reason TEXT, now BIGINT)}
-              WHERE deliveries.id = v.id AND deliveries.state = 'pending'";
-    CANCEL_AGENT = "UPDATE deliveries SET state = 'cancelled', reason = 'agent_removed', settled_at = v.now
-              FROM {rows(agent_id TEXT, now BIGINT)}
-              WHERE deliveries.agent_id = v.agent_id AND deliveries.state = 'pending' AND deliveries.channel <> 'presence'";
-    STATE = "UPDATE agent_state SET workspace_id = v.workspace_id, boundary_at = v.next, due_at = v.next,
-                 evaluated_at = v.now, stale_at = NULL, problem = v.problem,
-                 status = coalesce(v.status, agent_state.status),
-                 accepts = coalesce(v.status = 'online', agent_state.accepts),
-                 sequence = coalesce(v.sequence, agent_state.sequence),
-                 effective_at = coalesce(v.effective_at, agent_state.effective_at)
-             FROM {rows(agent_id TEXT, workspace_id TEXT, next BIGINT, now BIGINT, problem TEXT, status TEXT,
-                 sequence BIGINT, effective_at BIGINT)}
-             WHERE agent_state.agent_id = v.agent_id";
-    DIRTY = "INSERT INTO workspace_state (workspace_id, dirty_at)
-             SELECT workspace_id, max(dirty_at) FROM {rows(workspace_id TEXT, dirty_at BIGINT)}
-             WHERE TRUE GROUP BY workspace_id ORDER BY workspace_id
-             ON CONFLICT (workspace_id) DO UPDATE SET dirty_at = excluded.dirty_at";
-}
 
 /// A row of `transitions`.
 #[derive(Debug, Default, Serialize)]
@@ -83,7 +41,8 @@ pub(super) struct TransitionRow<'a> {
 struct NewDelivery<'a> {
     id: Uuid,
     transition_id: Uuid,
-    channel: &'static str,
+    #[serde(serialize_with = "as_word")]
+    channel: ChannelKind,
     workspace_id: &'a str,
     agent_id: Option<&'a str>,
     kind: &'static str,
@@ -98,23 +57,24 @@ struct NewDelivery<'a> {
     settled_at: Option<i64>,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn as_word<S: serde::Serializer>(channel: &ChannelKind, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(channel.as_str())
+}
+
 #[derive(Serialize)]
 struct Superseded {
     receiver: String,
     sequence: i64,
-    now: i64,
 }
 
 #[derive(Serialize)]
 struct Cancelled {
     id: Uuid,
     reason: &'static str,
-    now: i64,
-}
-
-#[derive(Serialize)]
-struct Removed<'a> {
-    agent_id: &'a str,
     now: i64,
 }
 
@@ -143,7 +103,7 @@ pub(super) struct Batch<'a> {
     deliveries: Vec<NewDelivery<'a>>,
     superseded: Vec<Superseded>,
     cancelled: Vec<Cancelled>,
-    removed: Vec<Removed<'a>>,
+    removed: Vec<&'a str>,
     states: Vec<StateRow<'a>>,
     dirty: Vec<Dirty<'a>>,
 }
@@ -156,19 +116,20 @@ impl Store {
     }
 
     /// Writes what was decided at `now` (UTC) in the transaction that locked those agents. With
-    /// `post`, changes of status are posted to the presence API.
+    /// `post`, changes of status are posted to the presence API. Tells which deliveries came to
+    /// their end by it.
     pub async fn record(
         &self,
         tx: &mut Tx,
         decisions: &[Decision],
         now: Timestamp,
         post: bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Moved>, StoreError> {
         let mut batch = Batch::default();
         for decision in decisions {
             batch.decision(self, decision, ms(now), post);
         }
-        batch.write(tx).await
+        batch.write(tx, now).await
     }
 }
 
@@ -264,12 +225,11 @@ impl<'a> Batch<'a> {
             self.superseded.push(Superseded {
                 receiver: receiver.clone(),
                 sequence,
-                now,
             });
             self.deliveries.push(NewDelivery {
                 id: Uuid::new_v5(&row.id, b"event"),
                 transition_id: row.id,
-                channel: ChannelKind::Presence.as_str(),
+                channel: ChannelKind::Presence,
                 workspace_id: row.workspace_id,
                 agent_id: row.agent_id,
                 kind,
@@ -297,7 +257,7 @@ impl<'a> Batch<'a> {
                 NewDelivery {
                     id: alert.delivery,
                     transition_id,
-                    channel: alert.phone.channel.as_str(),
+                    channel: alert.phone.channel,
                     workspace_id: &decision.workspace,
                     agent_id: Some(&decision.agent),
                     kind: kind.as_str(),
@@ -328,10 +288,7 @@ impl<'a> Batch<'a> {
                     .map(|&(id, reason)| Cancelled { id, reason, now }),
             );
         if decision.removed {
-            self.removed.push(Removed {
-                agent_id: &decision.agent,
-                now,
-            });
+            self.removed.push(&decision.agent);
         }
         self.states.push(StateRow {
             agent_id: &decision.agent,
@@ -356,34 +313,5 @@ impl<'a> Batch<'a> {
                 dirty_at: now,
             });
         }
-    }
-
-    /// Writes everything collected; empty lists cost nothing.
-    pub(super) async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
-        macro_rules! write {
-            ($rows:expr, $sql:ident) => {
-                if !$rows.is_empty() {
-                    run!(tx, execute $sql, json(&$rows))?;
-                }
-            };
-        }
-        write!(self.transitions, TRANSITIONS);
-        write!(self.cancelled, CANCEL);
-        write!(self.removed, CANCEL_AGENT);
-        write!(self.superseded, SUPERSEDE);
-        write!(self.deliveries, DELIVERIES);
-        if let (false, Tx::Postgres(c)) = (self.deliveries.is_empty(), &mut *tx) {
-            // Other workers' lanes hear of it when this commits.
-            sqlx::query("NOTIFY shiftbell_outbox")
-                .execute(&mut **c)
-                .await
-                .map_err(|source| StoreError::Statement {
-                    name: "NOTIFY",
-                    source,
-                })?;
-        }
-        write!(self.states, STATE);
-        write!(self.dirty, DIRTY);
-        Ok(())
     }
 }

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{Moved, StoreError};
+use crate::domain::delivery::{ChannelKind, DeliveryState};
 
 /// Reads a stored word with `read`; `None` means that the value is corrupt.
 pub(super) fn word<T>(
@@ -23,6 +24,34 @@ pub(super) fn word<T>(
 /// Reads a stored delivery or transition id.
 pub(super) fn id(table: &'static str, value: &str) -> Result<Uuid, StoreError> {
     word(table, "id", value, value, |v| Uuid::parse_str(v).ok())
+}
+
+/// Reads deliveries that came to their end: id, channel, state, reason.
+pub(super) fn moved(
+    rows: Vec<(String, String, String, Option<String>)>,
+) -> Result<Vec<Moved>, StoreError> {
+    rows.into_iter()
+        .map(|(key, channel, state, reason)| {
+            Ok(Moved {
+                id: id("deliveries", &key)?,
+                channel: word(
+                    "deliveries",
+                    "channel",
+                    &key,
+                    &channel,
+                    ChannelKind::from_word,
+                )?,
+                state: word(
+                    "deliveries",
+                    "state",
+                    &key,
+                    &state,
+                    DeliveryState::from_word,
+                )?,
+                reason: reason.unwrap_or_default(),
+            })
+        })
+        .collect()
 }
 
 /// A list for the `{in_list}` fragment.

@@ -7,6 +7,7 @@
 //!   one bind and one constant text for any number of rows.
 //! - `{in_list}`: being one of the JSON array of strings bound as `$1`. On Postgres an array, which
 //!   it looks up in the index; of a subquery it may think that reading the table is cheaper.
+//! - `{later}`: the function that gives the greater of two values.
 //! - `{skip_locked}`: Postgres' `FOR UPDATE SKIP LOCKED` (`{skip_locked_w}`: of the rows of `w`);
 //!   `SQLite` has one writer and needs none.
 //!
@@ -89,6 +90,8 @@ fn expand(fragment: &str, dialect: Dialect) -> String {
             ("in_list", false) => {
                 "= ANY (ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS jsonb))))".into()
             }
+            ("later", true) => "max".into(),
+            ("later", false) => "greatest".into(),
             ("skip_locked" | "skip_locked_w", true) => String::new(),
             ("skip_locked", false) => "FOR UPDATE SKIP LOCKED".into(),
             ("skip_locked_w", false) => "FOR UPDATE OF w SKIP LOCKED".into(),
@@ -100,10 +103,10 @@ fn expand(fragment: &str, dialect: Dialect) -> String {
 /// Declares statements, and `ALL`, the list of them.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
-        $($(#[$doc])* pub(super) static $name: $crate::store::sql::Sql =
+        $($(#[$doc])* pub(in crate::store) static $name: $crate::store::sql::Sql =
             $crate::store::sql::Sql::new(stringify!($name), $text);)+
         /// Every statement of this file.
-        pub(super) static ALL: &[&$crate::store::sql::Sql] = &[$(&$name),+];
+        pub(in crate::store) static ALL: &[&$crate::store::sql::Sql] = &[$(&$name),+];
     };
 }
 pub(crate) use statements;

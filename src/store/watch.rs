@@ -1,6 +1,6 @@
 //! What is due next, and how the worker hears of a change before then.
 //!
-//! Postgres tells (LISTEN); where that connection is lost, and on `SQLite`, a look at a counter does:
+//! Postgres tells (LISTEN), unless a pooler stands before it. On `SQLite` a look at a counter does:
 //! `PRAGMA data_version` changes when another connection committed, and reads no table.
 
 use jiff::Timestamp;
@@ -23,8 +23,14 @@ statements! {
     STALE_COUNT = "SELECT count(*) FROM agent_state WHERE due_at = 0";
     PROBLEMS = "SELECT problem FROM agent_state WHERE problem <> '' ORDER BY agent_id LIMIT $1";
     DEVICE_COUNTS = "SELECT platform, state, count(*) FROM devices GROUP BY platform, state";
-    REPLAN_ALL = "UPDATE agent_state SET due_at = 0 WHERE status IS NOT NULL";
+    REPLAN_ALL = "UPDATE agent_state SET due_at = 0, stale_at = coalesce(stale_at, $1)
+                  WHERE status IS NOT NULL OR problem <> ''";
     REPLAN_AHEAD = "UPDATE agent_state SET due_at = 0 WHERE evaluated_at > $1";
+    // Nothing is made to wait for longer than an hour, the longest `Retry-After` that is believed.
+    DUE_AHEAD = "UPDATE deliveries SET due_at = $1
+                 WHERE state = 'pending' AND due_at > $1 AND (created_at > $1 OR due_at > $1 + 3600000)";
+    LEASED_AHEAD = "UPDATE deliveries SET lease_until = $1
+                    WHERE state = 'leased' AND lease_until > $1 AND (created_at > $1 OR lease_until > $1 + 3600000)";
 }
 
 /// When there is work next, UTC; `None`: never, unless something changes.
@@ -54,6 +60,8 @@ pub struct OpenCount {
 pub enum Watch {
     /// Postgres' notifications.
     Postgres(Box<PgListener>),
+    /// Nothing tells: ask again and again.
+    Blind,
     /// A connection of its own on which to ask for `data_version`, and the last answer.
     Sqlite(Box<PoolConnection<Sqlite>>, i64),
 }
@@ -66,7 +74,8 @@ impl Store {
             source,
         };
         match &self.db {
-            Db::Postgres(pool) => {
+            Db::Postgres { pooler: true, .. } => Ok(Watch::Blind),
+            Db::Postgres { pool, .. } => {
                 let mut listener = PgListener::connect_with(pool).await.map_err(failed)?;
                 listener
                     .listen_all(["shiftbell_schedule", "shiftbell_outbox"])
@@ -85,7 +94,7 @@ impl Store {
     /// The instant it is by the database server's clock, UTC; `None` on `SQLite`, which has none.
     pub async fn server_now(&self) -> Result<Option<Timestamp>, StoreError> {
         const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
-        let Db::Postgres(pool) = &self.db else {
+        let Db::Postgres { pool, .. } = &self.db else {
             return Ok(None);
         };
         let (now,): (i64,) = sqlx::query_as(NOW)
@@ -100,15 +109,18 @@ impl Store {
 }
 
 impl Watch {
-    /// Waits for the next notification, on Postgres; on `SQLite`, answers at once whether another
-    /// connection committed since it was asked last, and is to be asked again in a moment.
+    /// Waits for the next notification, on Postgres; elsewhere answers at once whether another
+    /// connection (may have) committed since it was asked last, and is to be asked again in a moment.
     pub async fn changed(&mut self) -> Result<bool, StoreError> {
         let failed = |source| StoreError::Connection {
             what: "listening for changes",
             source,
         };
         match self {
-            Self::Postgres(listener) => listener.recv().await.map(|_| true).map_err(failed),
+            // Without a notification it tells that the connection was lost and is there again: what
+            // happened meanwhile was not heard.
+            Self::Postgres(listener) => listener.try_recv().await.map(|_| true).map_err(failed),
+            Self::Blind => Ok(true),
             Self::Sqlite(connection, seen) => {
                 let now = data_version(connection).await.map_err(failed)?;
                 Ok(std::mem::replace(seen, now) != now)
@@ -181,14 +193,18 @@ impl Tx {
         run!(self, all DEVICE_COUNTS)
     }
 
-    /// Has every plan made afresh: the time-zone data changed.
-    pub async fn replan_all(&mut self) -> Result<u64, StoreError> {
-        run!(self, execute REPLAN_ALL)
+    /// Has every plan made afresh at `now` (UTC): the time-zone data changed, which is an edit.
+    pub async fn replan_all(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        run!(self, execute REPLAN_ALL, super::ms(now))
     }
 
-    /// Has the plans made afresh that were made after `now` (UTC): the clock stepped back.
+    /// Has the plans made afresh that were made after `now` (UTC): the clock stepped back. What was
+    /// recorded ahead of it waits no longer than that.
     pub async fn replan_ahead_of(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        run!(self, execute REPLAN_AHEAD, super::ms(now))
+        let now = super::ms(now);
+        run!(self, execute DUE_AHEAD, now)?;
+        run!(self, execute LEASED_AHEAD, now)?;
+        run!(self, execute REPLAN_AHEAD, now)
     }
 }
 

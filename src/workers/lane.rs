@@ -23,8 +23,8 @@ use self::send::Sender;
 use super::{
     Shared,
     message::Prepare,
-    scan::Scan,
-    settle::{chain, settler},
+    scan::{Scan, tell_ended},
+    settle::{Outcome, chain, settler},
 };
 use crate::{
     domain::{
@@ -32,7 +32,7 @@ use crate::{
         delivery::DeliveryState,
         pace::Pace,
     },
-    store::{Claimed, Settlement, StoreError},
+    store::{Claimed, Order, StoreError},
 };
 
 /// Deliveries claimed in one transaction, at most.
@@ -109,7 +109,8 @@ impl<C: Prepare> Lane<C> {
     pub async fn run(&self, until: Until, stop: &CancellationToken) -> usize {
         let mut rounds = 0;
         let (outcomes, incoming) = mpsc::channel(4096);
-        let settler = tokio::spawn(settler(self.shared.store.clone(), incoming));
+        let kind = self.channel.kind();
+        let settler = tokio::spawn(settler(self.shared.store.clone(), kind, incoming));
         let sends = TaskTracker::new();
         while !stop.is_cancelled() {
             // Listens before it looks: a wake-up between the two is not lost.
@@ -118,7 +119,7 @@ impl<C: Prepare> Lane<C> {
             tokio::pin!(freed, woken);
             freed.as_mut().enable();
             woken.as_mut().enable();
-            let wait = match self.round(&sends, &outcomes).await {
+            let wait = match self.round(&sends, &outcomes, stop).await {
                 Ok(Round::Sent) => {
                     rounds += 1;
                     continue;
@@ -156,7 +157,8 @@ impl<C: Prepare> Lane<C> {
     async fn round(
         &self,
         sends: &TaskTracker,
-        outcomes: &mpsc::Sender<Settlement>,
+        outcomes: &mpsc::Sender<Outcome>,
+        stop: &CancellationToken,
     ) -> Result<Round, StoreError> {
         let now = self.shared.clock.now();
         let requests = match self.requests(now) {
@@ -168,7 +170,12 @@ impl<C: Prepare> Lane<C> {
         if granted == 0 {
             return Ok(Round::Wait(Wait::Paced(lock(&self.state.pace).next_in())));
         }
-        let (claimed, messages) = self.claim(now, (granted * batch).min(CLAIM)).await?;
+        let (mut claimed, mut messages) =
+            self.claim(now, (granted * batch).min(CLAIM), false).await?;
+        if claimed.is_empty() && self.in_flight() == 0 {
+            // What took a worker down goes alone, so that it takes nobody else with it.
+            (claimed, messages) = self.claim(now, 1, true).await?;
+        }
         if claimed.is_empty() {
             lock(&self.state.pace).settle(granted, 0);
             return Ok(Round::Wait(self.until_due(now).await?));
@@ -180,14 +187,14 @@ impl<C: Prepare> Lane<C> {
                 Ok(message) => leases.push((lease, message)),
                 Err(reason) => {
                     let cancelled = send::released(&lease, DeliveryState::Cancelled, reason, now);
-                    send::settle(outcomes, cancelled).await;
+                    send::settle(outcomes, &lease, cancelled).await;
                 }
             }
         }
         let begun = in_requests(leases, batch);
         lock(&self.state.pace).settle(granted, begun.len());
         for turns in in_turns(begun, granted) {
-            let sender = Sender::new(self, outcomes.clone());
+            let sender = Sender::new(self, outcomes.clone(), stop.clone());
             sends.spawn(sender.send(turns, until));
         }
         Ok(Round::Sent)
@@ -209,6 +216,7 @@ impl<C: Prepare> Lane<C> {
         &self,
         now: Timestamp,
         limit: usize,
+        suspects: bool,
     ) -> Result<(Vec<Claimed>, Vec<Result<C::Message, &'static str>>), StoreError>
     where
         C::Message: 'static,
@@ -221,7 +229,15 @@ impl<C: Prepare> Lane<C> {
         let until = now + self.limits.lease;
         let claim = self.shared.store.unit(move |store| async move {
             let mut tx = store.begin().await?;
-            let claimed = tx.claim(kind, now, until, limit as i64, &worker).await?;
+            let order = Order {
+                channel: kind,
+                now,
+                until,
+                limit: limit as i64,
+                worker: &worker,
+                suspects,
+            };
+            let claimed = tx.claim(&order).await?;
             let messages = if claimed.is_empty() {
                 Vec::new()
             } else {
@@ -249,10 +265,28 @@ impl<C: Prepare> Lane<C> {
                 .clamp(Duration::from_millis(5), FALLBACK)
         };
         Ok(match next.await? {
-            Some(at) if at <= now => Wait::For(Duration::from_millis(50)),
+            Some(at) if at <= now => {
+                if self.in_flight() == 0 {
+                    self.sweep(now).await?;
+                }
+                Wait::For(Duration::from_millis(50))
+            }
             Some(at) => Wait::For(wait(at)),
             None => Wait::For(FALLBACK),
         })
+    }
+
+    /// An event that returned to wait just when a later one was recorded is overtaken and cannot be
+    /// claimed: this is where it comes to its end.
+    async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
+        let ended = self.shared.store.unit(move |store| async move {
+            let mut tx = store.begin().await?;
+            let ended = tx.sweep(now).await?;
+            tx.commit().await?;
+            Ok(ended)
+        });
+        tell_ended(&ended.await?);
+        Ok(())
     }
 }
 

@@ -9,12 +9,16 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use crate::{
     clock::Stopwatch,
-    domain::{plan::Decision, zone::Zones},
-    store::{Due, Store, StoreError},
+    domain::{
+        plan::Decision,
+        zone::{DataVersion, Zones},
+    },
+    store::{Due, Moved, Store, StoreError},
     telemetry::metrics,
     triggers::shift::{self, Rules},
 };
@@ -24,6 +28,8 @@ const BATCH: i64 = 500;
 
 /// When the newest evaluation was, for telling that the clock stepped back.
 const LAST_EVALUATION: &str = "last_evaluation";
+/// Workers' clocks differ by so much, in milliseconds, without any having stepped.
+const CLOCK_TOLERANCE_MS: i64 = 2_000;
 /// The version of the time-zone data the plans were made with.
 const TZDATA: &str = "tzdata_version";
 
@@ -72,44 +78,44 @@ impl Scan {
         Arc::clone(&self.zones.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes plans afresh that were made with other time-zone data, or ahead of a clock that has
+    /// Makes plans afresh that were made with older time-zone data, or ahead of a clock that has
     /// stepped back since. Reads two values; writes only if one of them says so.
     pub async fn revise(&self) -> Result<(), StoreError> {
         self.reload_zones();
-        let (version, now) = (self.zones().version().to_owned(), self.shared.clock.now());
-        self.shared
-            .store
-            .unit(move |store| async move {
-                let mut tx = store.snapshot().await?;
-                let planned_with = tx.meta(TZDATA).await?;
-                let last = tx
-                    .meta(LAST_EVALUATION)
-                    .await?
-                    .and_then(|ms| ms.parse().ok());
-                tx.commit().await?;
-                let stepped_back = last.is_some_and(|last: i64| last > now.as_millisecond());
-                if planned_with.as_deref() == Some(version.as_str()) && !stepped_back {
-                    return Ok(());
-                }
-                let mut tx = store.begin().await?;
-                if planned_with.as_deref() != Some(version.as_str()) {
-                    let plans = if planned_with.is_some() {
-                        tx.replan_all().await?
-                    } else {
-                        0
-                    };
-                    tx.set_meta(TZDATA, &version).await?;
-                    tracing::info!(version, plans, "tzdata_changed");
-                }
-                if stepped_back {
-                    let plans = tx.replan_ahead_of(now).await?;
-                    tx.set_meta(LAST_EVALUATION, &now.as_millisecond().to_string())
-                        .await?;
-                    tracing::warn!(plans, "clock_stepped_back");
-                }
-                tx.commit().await
-            })
-            .await
+        let (version, clock) = (self.zones().version().to_owned(), self.shared.clock.clone());
+        let revised = self.shared.store.unit(move |store| async move {
+            let mut tx = store.snapshot().await?;
+            let planned_with = tx.meta(TZDATA).await?;
+            let last = tx.meta(LAST_EVALUATION).await?;
+            tx.commit().await?;
+            // Read after what another worker may just have written.
+            let now = clock.now();
+            let last: Option<i64> = last.and_then(|ms| ms.parse().ok());
+            let stepped_back =
+                last.is_some_and(|last| last > now.as_millisecond() + CLOCK_TOLERANCE_MS);
+            let newer = is_newer(&version, planned_with.as_deref());
+            if !newer && !stepped_back {
+                return Ok(());
+            }
+            let mut tx = store.begin().await?;
+            if newer {
+                // The first worker of all finds no plans to make afresh.
+                let plans = match planned_with {
+                    Some(_) => tx.replan_all(now).await?,
+                    None => 0,
+                };
+                tx.set_meta(TZDATA, &version).await?;
+                tracing::info!(version, plans, "tzdata_changed");
+            }
+            if stepped_back {
+                let plans = tx.replan_ahead_of(now).await?;
+                let ms = now.as_millisecond().to_string();
+                tx.set_meta(LAST_EVALUATION, &ms).await?;
+                tracing::warn!(plans, "clock_stepped_back");
+            }
+            tx.commit().await
+        });
+        revised.await
     }
 
     /// Takes newer time-zone data into use; broken ones are logged and the old kept.
@@ -126,14 +132,14 @@ impl Scan {
         }
     }
 
-    /// Handles all that is due. With nothing due it only reads.
-    pub async fn pass(&self) -> Result<Pass, StoreError> {
+    /// Handles all that is due, batch by batch until `stop`. With nothing due it only reads.
+    pub async fn pass(&self, stop: &CancellationToken) -> Result<Pass, StoreError> {
         let watch = Stopwatch::start();
         let now = self.shared.clock.now();
         let mut due = self.shared.store.unit(next).await?;
         let mut handled = 0;
         if due.scan.is_some_and(|at| at <= now) {
-            handled += self.evaluate(now).await?;
+            handled += self.evaluate(now, stop).await?;
             self.shared.send_wake.notify_waiters();
             due = self.shared.store.unit(next).await?;
         }
@@ -149,13 +155,17 @@ impl Scan {
 
     /// Evaluates all agents who are due, then settles their workspaces' modes; returns how many of
     /// both.
-    async fn evaluate(&self, now: Timestamp) -> Result<usize, StoreError> {
+    async fn evaluate(
+        &self,
+        now: Timestamp,
+        stop: &CancellationToken,
+    ) -> Result<usize, StoreError> {
         let mut handled = 0;
         loop {
             let evaluated = self.batch(now, handled == 0).await?;
             handled += evaluated;
             self.shared.progress.turned();
-            if evaluated < BATCH as usize {
+            if evaluated < BATCH as usize || stop.is_cancelled() {
                 break;
             }
             self.shared.send_wake.notify_waiters();
@@ -175,21 +185,23 @@ impl Scan {
         let decisions = self.shared.store.unit(move |store| async move {
             let mut tx = store.begin().await?;
             let facts = tx.due_agents(now, BATCH).await?;
+            let mut ended = Vec::new();
             let decisions: Vec<Decision> = facts
                 .iter()
                 .map(|f| shift::decide(f, &zones, &rules, now))
                 .collect();
             if !decisions.is_empty() {
-                store.record(&mut tx, &decisions, now, post).await?;
+                ended = store.record(&mut tx, &decisions, now, post).await?;
                 if first {
                     tx.set_meta(LAST_EVALUATION, &now.as_millisecond().to_string())
                         .await?;
                 }
             }
             tx.commit().await?;
-            Ok(decisions)
+            Ok((decisions, ended))
         });
-        let decisions = decisions.await?;
+        let (decisions, ended) = decisions.await?;
+        tell_ended(&ended);
         for decision in &decisions {
             tell(decision, now);
         }
@@ -197,12 +209,28 @@ impl Scan {
     }
 }
 
+/// Whether these data are newer than those the plans were made with: two versions that run side by
+/// side during an upgrade do not undo each other's work.
+fn is_newer(version: &str, planned_with: Option<&str>) -> bool {
+    let Some(planned_with) = planned_with else {
+        return true;
+    };
+    match (
+        DataVersion::parse(version),
+        DataVersion::parse(planned_with),
+    ) {
+        (Some(ours), Some(theirs)) => ours > theirs,
+        _ => version != planned_with,
+    }
+}
+
 async fn settle_modes(store: Store, now: Timestamp, post: bool) -> Result<usize, StoreError> {
     let mut all = 0;
     loop {
         let mut tx = store.begin().await?;
-        let settled = store.settle_modes(&mut tx, now, BATCH, post).await?;
+        let (settled, ended) = store.settle_modes(&mut tx, now, BATCH, post).await?;
         tx.commit().await?;
+        tell_ended(&ended);
         all += settled;
         if settled < BATCH as usize {
             return Ok(all);
@@ -213,10 +241,13 @@ async fn settle_modes(store: Store, now: Timestamp, post: bool) -> Result<usize,
 /// Lapsed leases and deadlines.
 async fn reap(store: Store, now: Timestamp) -> Result<usize, StoreError> {
     let mut tx = store.begin().await?;
-    let deliveries = tx.reap(now).await?;
+    let reaped = tx.reap(now).await?;
     tx.commit().await?;
-    tracing::info!(deliveries, "reaped");
-    Ok(deliveries as usize)
+    if reaped.lapsed > 0 {
+        tracing::warn!(deliveries = reaped.lapsed, "leases_ran_out");
+    }
+    tell_ended(&reaped.ended);
+    Ok(reaped.lapsed + reaped.ended.len())
 }
 
 async fn next(store: Store) -> Result<Due, StoreError> {
@@ -224,6 +255,26 @@ async fn next(store: Store) -> Result<Due, StoreError> {
     let due = tx.next_due().await?;
     tx.commit().await?;
     Ok(due)
+}
+
+/// One line and one count for each delivery that came to its end without an attempt.
+pub(super) fn tell_ended(ended: &[Moved]) {
+    for delivery in ended {
+        let Moved {
+            id,
+            channel,
+            state,
+            reason,
+        } = delivery;
+        metrics::delivery_settled(*channel, *state, reason, None);
+        tracing::info!(
+            delivery = %id,
+            channel = channel.as_str(),
+            outcome = state.as_str(),
+            reason,
+            "delivery_ended"
+        );
+    }
 }
 
 /// One log line for each change of state, and its numbers.

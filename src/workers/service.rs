@@ -94,7 +94,7 @@ impl Engine {
     pub async fn tick(&self, stop: &CancellationToken) -> Result<(), StoreError> {
         self.follow_database().await?;
         self.scan.revise().await?;
-        self.scan.pass().await?;
+        self.scan.pass(stop).await?;
         // A round may leave something that can go at once, on a new connection or in a smaller batch.
         while self.lanes.run(Until::Idle, stop).await > 0 && !stop.is_cancelled() {}
         self.count(true).await
@@ -127,7 +127,7 @@ impl Engine {
             }
             if due.is_none_or(|due| earliest(due).is_some_and(|at| at <= now)) {
                 last_pass = Stopwatch::start();
-                let pause = match self.revised_pass(&mut revised).await {
+                let pause = match self.revised_pass(&mut revised, stop).await {
                     Ok(pass) => {
                         due = Some(pass.due);
                         (pass.handled == 0).then_some(HELD)
@@ -154,13 +154,17 @@ impl Engine {
         }
     }
 
-    async fn revised_pass(&self, revised: &mut bool) -> Result<Pass, StoreError> {
+    async fn revised_pass(
+        &self,
+        revised: &mut bool,
+        stop: &CancellationToken,
+    ) -> Result<Pass, StoreError> {
         if !*revised {
             self.follow_database().await?;
             self.scan.revise().await?;
             *revised = true;
         }
-        self.scan.pass().await
+        self.scan.pass(stop).await
     }
 
     /// Where several machines share a database, its clock is the time of all of them.

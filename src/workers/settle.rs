@@ -1,44 +1,117 @@
-//! Writes what attempts came to, many in one transaction.
+//! Writes what attempts came to, many in one transaction, and tells of it once it is written.
 //!
 //! An answer is kept in memory until the database takes it, however long that is away: losing it
-//! would make an accepted push `unknown`, and send it again.
+//! would make an accepted push `unknown`, and send it again. Only what the database refuses for good
+//! is given up, alone: its lease runs out, and its neighbours are written.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::store::{Settlement, Store};
+use crate::{
+    domain::{
+        delivery::{ChannelKind, DeliveryState, DeviceFate},
+        device::Platform,
+    },
+    store::{Kept, Settlement, Store, StoreError},
+    telemetry::metrics,
+};
 
 /// Settlements in one transaction.
 const BATCH: usize = 512;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Takes settlements until all their senders are gone, and returns when the last is written.
-pub(super) async fn settler(store: Store, mut incoming: mpsc::Receiver<Settlement>) {
+/// What became of one lease.
+#[derive(Debug, Clone)]
+pub(super) struct Outcome {
+    pub(super) settlement: Settlement,
+    /// Its boundary, or when a presence event was recorded, UTC.
+    pub(super) since: Timestamp,
+}
+
+/// Takes a channel's outcomes until all their senders are gone, and returns when the last is written.
+pub(super) async fn settler(
+    store: Store,
+    channel: ChannelKind,
+    mut incoming: mpsc::Receiver<Outcome>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while incoming.recv_many(&mut batch, BATCH).await > 0 {
-        let rows = std::sync::Arc::new(std::mem::take(&mut batch));
-        loop {
-            let unit = std::sync::Arc::clone(&rows);
-            let written = store.unit(move |store| async move {
-                let mut tx = store.begin().await?;
-                let late = tx.settle(&unit).await?;
-                tx.commit().await?;
-                Ok(late)
-            });
-            match written.await {
-                Ok(0) => break,
-                Ok(late) => {
-                    tracing::warn!(deliveries = late, "settled_late");
-                    break;
-                }
-                Err(error) => {
-                    tracing::error!(error = %chain(&error), "settle_failed");
-                    tokio::time::sleep(PAUSE).await;
+        let outcomes = std::mem::take(&mut batch);
+        if let Err(refusal) = write(&store, channel, &outcomes).await {
+            tracing::error!(error = %chain(&refusal), "settlement_refused");
+            for outcome in &outcomes {
+                let alone = std::slice::from_ref(outcome);
+                if let Err(refusal) = write(&store, channel, alone).await {
+                    let delivery = outcome.settlement.id;
+                    tracing::error!(%delivery, error = %chain(&refusal), "settlement_given_up");
                 }
             }
         }
     }
+}
+
+/// Tries until the database is there. An error is a refusal.
+async fn write(
+    store: &Store,
+    channel: ChannelKind,
+    outcomes: &[Outcome],
+) -> Result<(), StoreError> {
+    let rows: Arc<[Settlement]> = outcomes.iter().map(|o| o.settlement.clone()).collect();
+    loop {
+        let rows = Arc::clone(&rows);
+        let written = store.unit(move |store| async move {
+            let mut tx = store.begin().await?;
+            let kept = tx.settle(&rows).await?;
+            tx.commit().await?;
+            Ok(kept)
+        });
+        match written.await {
+            Ok(kept) => {
+                kept.iter()
+                    .for_each(|k| tell(channel, &outcomes[k.index], k));
+                if kept.len() < outcomes.len() {
+                    let deliveries = outcomes.len() - kept.len();
+                    tracing::warn!(channel = channel.as_str(), deliveries, "settled_late");
+                }
+                return Ok(());
+            }
+            Err(error) if error.is_refusal() => return Err(error),
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "settle_failed");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One line for each attempt, and its numbers.
+fn tell(channel: ChannelKind, outcome: &Outcome, kept: &Kept) {
+    let Outcome { settlement, since } = outcome;
+    let lag = settlement.finished_at.duration_since(*since).unsigned_abs();
+    if kept.state != DeliveryState::Pending {
+        metrics::delivery_settled(channel, kept.state, &kept.reason, Some(lag));
+    }
+    if matches!(settlement.device, DeviceFate::Disable(_)) {
+        let platform = match channel {
+            ChannelKind::Apns => Platform::Ios,
+            ChannelKind::Fcm | ChannelKind::Presence => Platform::Android,
+        };
+        metrics::device_disabled(platform, &settlement.reason);
+    }
+    tracing::info!(
+        delivery = %settlement.id,
+        channel = channel.as_str(),
+        attempt = settlement.epoch,
+        outcome = settlement.outcome,
+        state = kept.state.as_str(),
+        reason = kept.reason,
+        http_status = settlement.http_status,
+        lag_ms = lag.as_millis() as u64,
+        retry_at = settlement.due_at.map(tracing::field::display),
+        "attempt"
+    );
 }
 
 /// An error and its sources, on one line.

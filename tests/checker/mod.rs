@@ -6,40 +6,39 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use shiftbell::{
     domain::{agent::Agent, alert, delivery::AlertKind, hours::BoundaryKind, zone::Zones},
-    sim::{World, record::ReceivedPush},
     store::{AttemptRow, DeliveryFilter, DeliveryRow, Store},
 };
 
+pub(crate) mod seen;
+
+pub(crate) use seen::{Push, Seen};
+
 /// What a run is judged by.
 pub(crate) struct Run<'a> {
-    pub(crate) world: &'a World,
+    /// What the receivers recorded.
+    pub(crate) seen: &'a Seen,
     pub(crate) store: &'a Store,
     /// The team, unchanged over the run.
     pub(crate) team: &'a [Agent],
-    /// When the team was first evaluated, UTC.
+    pub(crate) zones: &'a Zones,
+    /// From when on (UTC) boundaries must have been acted on.
     pub(crate) from: Timestamp,
     /// When the run ended, UTC, after the worker had time to finish.
     pub(crate) until: Timestamp,
     /// All that the worker printed.
     pub(crate) printed: &'a str,
+    /// What must not be printed, beside the team's device tokens.
+    pub(crate) secrets: &'a [String],
 }
 
 /// Every violation, each beginning with its invariant's letter; empty if all six hold.
 pub(crate) async fn violations(run: &Run<'_>) -> Vec<String> {
     let log = read(run.store).await;
-    let pushes: Vec<_> = run
-        .world
-        .apns
-        .record()
-        .all()
-        .into_iter()
-        .chain(run.world.fcm.record().all())
-        .collect();
     let mut found = lost(run, &log);
     found.extend(doubled(&log));
-    found.extend(processed(&log, &pushes));
-    found.extend(converged(run).await);
-    found.extend(stale(&pushes));
+    found.extend(processed(&log, &run.seen.pushes));
+    found.extend(converged(run, &log));
+    found.extend(stale(&run.seen.pushes));
     found.extend(leaked(run));
     found
 }
@@ -67,11 +66,10 @@ async fn read(store: &Store) -> Log {
 
 /// L: every boundary of everybody who opted in has a row a phone, and every row is final.
 fn lost(run: &Run<'_>, log: &Log) -> Vec<String> {
-    let zones = Zones::built_in();
     let rows: HashSet<&str> = log.iter().map(|(row, _)| row.id.as_str()).collect();
     let mut found = Vec::new();
     for agent in run.team {
-        let hours = agent.operating_hours(&zones, &[]).unwrap();
+        let hours = agent.operating_hours(run.zones, &[]).unwrap();
         for boundary in hours.boundaries(run.from, run.until) {
             let (kind, wanted) = match boundary.kind {
                 BoundaryKind::Start => (AlertKind::HoursStart, agent.notify.start),
@@ -117,146 +115,143 @@ fn doubled(log: &Log) -> Vec<String> {
 }
 
 /// P: no more requests than attempts; a second acceptance only after an unknown outcome; ids stable.
-fn processed(log: &Log, pushes: &[std::sync::Arc<ReceivedPush>]) -> Vec<String> {
-    let mut requests: HashMap<(String, String), (usize, usize)> = HashMap::new();
+fn processed(log: &Log, pushes: &[Push]) -> Vec<String> {
+    let mut requests: HashMap<String, (usize, usize)> = HashMap::new();
+    let mut ids: HashMap<&str, HashSet<Ids>> = HashMap::new();
     for push in pushes {
-        let key = identity(push);
-        let entry = requests.entry(key).or_default();
+        let entry = requests.entry(push.alert.clone()).or_default();
         entry.0 += 1;
-        entry.1 += usize::from(push.verdict == shiftbell::sim::record::Verdict::Accepted);
+        entry.1 += usize::from(push.accepted);
+        ids.entry(&push.alert).or_default().insert(push.ids.clone());
     }
-    let mut found = Vec::new();
+    let mut found: Vec<String> = ids
+        .iter()
+        .filter(|(_, ids)| ids.len() > 1)
+        .map(|(alert, _)| format!("P: {alert} changed its ids"))
+        .collect();
     for (row, attempts) in log.iter().filter(|(row, _)| row.channel != "presence") {
-        let key = (
-            row.agent.clone().unwrap_or_default(),
-            format!("{} {}", row.kind, row.boundary.unwrap_or_default()),
+        let alert = format!(
+            "{} {} {}",
+            row.agent.as_deref().unwrap_or_default(),
+            row.kind,
+            row.boundary.unwrap_or_default()
         );
-        let (asked, accepted) = requests.remove(&key).unwrap_or_default();
+        let (asked, accepted) = requests.remove(&alert).unwrap_or_default();
         let unknown = attempts
             .iter()
             .filter(|a| a.outcome.as_deref() == Some("unknown"))
             .count();
         if asked > attempts.len() {
+            let tries = attempts.len();
             found.push(format!(
-                "P: {key:?} was sent {asked} times in {} attempts",
-                attempts.len()
+                "P: {alert} was sent {asked} times in {tries} attempts"
             ));
         }
         if accepted > 1 + unknown {
             found.push(format!(
-                "P: {key:?} was accepted {accepted} times, {unknown} attempts unknown"
+                "P: {alert} was accepted {accepted} times, {unknown} attempts unknown"
             ));
         }
         if row.state == "sent" && accepted == 0 {
-            found.push(format!("P: {key:?} is sent and was never accepted"));
+            found.push(format!("P: {alert} is sent and was never accepted"));
         }
     }
     found.extend(
         requests
             .keys()
-            .map(|key| format!("P: {key:?} rang and is not in the log")),
-    );
-    let mut ids: HashMap<(String, String), HashSet<Ids>> = HashMap::new();
-    for push in pushes {
-        ids.entry(identity(push))
-            .or_default()
-            .insert((push.id.clone(), push.collapse_id.clone()));
-    }
-    found.extend(
-        ids.iter()
-            .filter(|(_, ids)| ids.len() > 1)
-            .map(|(key, _)| format!("P: {key:?} changed its ids")),
+            .map(|alert| format!("P: {alert} rang and is not in the log")),
     );
     found
 }
 
-/// Who and what an alert is about; each agent of these teams has one phone.
-fn identity(push: &ReceivedPush) -> (String, String) {
-    let json = push.json();
-    let data = if json["shiftbell"].is_object() {
-        &json["shiftbell"]
-    } else {
-        &json["message"]["data"]
-    };
-    let word = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
-    (word("agent"), format!("{} {}", word("event"), word("at")))
-}
-
-/// C: the receiver's newest status is the desired one, and its sequences are the database's.
-async fn converged(run: &Run<'_>) -> Vec<String> {
-    let zones = Zones::built_in();
+/// C: the receiver's newest status is the desired one, its sequences are the database's, and the
+/// workspaces' modes follow from the agents' statuses.
+fn converged(run: &Run<'_>, log: &Log) -> Vec<String> {
     let mut found = Vec::new();
-    let mut newest: HashMap<String, i64> = HashMap::new();
-    for (row, _) in read(run.store).await {
+    let mut recorded: HashMap<&str, i64> = HashMap::new();
+    for (row, _) in log {
         if let Some(sequence) = row.sequence {
-            let known = newest.entry(row.receiver).or_default();
+            let known = recorded.entry(&row.receiver).or_default();
             *known = sequence.max(*known);
         }
     }
+    let mut modes: HashMap<&str, &str> = HashMap::new();
     for agent in run.team {
-        let on = agent
-            .operating_hours(&zones, &[])
-            .unwrap()
-            .on_duty_at(run.until);
-        let desired = if on { "online" } else { "offline" };
-        let told = run
-            .world
-            .presence
-            .status(&agent.id)
-            .map(shiftbell::domain::presence::Status::as_str);
-        if told != Some(desired) {
-            found.push(format!(
-                "C: {} is {desired}, the platform was told {told:?}",
-                agent.id
-            ));
-        }
-        let recorded = newest.get(&format!("agent:{}", agent.id)).copied();
-        let highest = run
-            .world
-            .presence
-            .agent(&agent.id)
-            .map(|seen| seen.sequence);
-        if highest != recorded {
-            found.push(format!(
-                "C: {} has sequence {recorded:?}, the platform saw {highest:?}",
-                agent.id
-            ));
+        let hours = agent.operating_hours(run.zones, &[]).unwrap();
+        let desired = if hours.on_duty_at(run.until) {
+            "online"
+        } else {
+            "offline"
+        };
+        compare(
+            run,
+            &format!("agent:{}", agent.id),
+            desired,
+            &recorded,
+            &mut found,
+        );
+        let mode = modes.entry(&agent.workspace).or_insert("messaging");
+        if desired == "online" {
+            *mode = "live_chat";
         }
     }
+    for (workspace, mode) in modes {
+        compare(
+            run,
+            &format!("workspace:{workspace}"),
+            mode,
+            &recorded,
+            &mut found,
+        );
+    }
     found.extend(
-        run.world
-            .presence
-            .findings()
+        run.seen
+            .findings
             .iter()
-            .map(|finding| format!("C: {finding:?}")),
+            .map(|finding| format!("C: {finding}")),
     );
     found
 }
 
+fn compare(
+    run: &Run<'_>,
+    subject: &str,
+    desired: &str,
+    recorded: &HashMap<&str, i64>,
+    found: &mut Vec<String>,
+) {
+    let told = run.seen.told.get(subject);
+    let (sequence, word) = told.map_or((None, None), |(n, word)| (Some(*n), Some(word.as_str())));
+    if word != Some(desired) {
+        found.push(format!(
+            "C: {subject} is {desired}, the platform was told {word:?}"
+        ));
+    }
+    let newest = recorded.get(subject).copied();
+    if sequence != newest {
+        found.push(format!(
+            "C: {subject} is at sequence {newest:?}, the platform saw {sequence:?}"
+        ));
+    }
+}
+
 /// S: nothing was received after its deadline.
-fn stale(pushes: &[std::sync::Arc<ReceivedPush>]) -> Vec<String> {
+fn stale(pushes: &[Push]) -> Vec<String> {
     let late = pushes
         .iter()
-        .filter(|push| push.expires.is_some_and(|deadline| push.at > deadline));
-    late.map(|push| format!("S: {:?} came at {}", identity(push), push.at))
+        .filter(|push| push.expires.is_some_and(|deadline| push.arrived > deadline));
+    late.map(|push| format!("S: {} came at {}", push.alert, push.arrived))
         .collect()
 }
 
 /// K: no token and no secret was printed.
 fn leaked(run: &Run<'_>) -> Vec<String> {
-    let secret = std::fs::read_to_string(run.world.folder.join("presence.secret")).unwrap();
-    let mut canaries = vec![
-        secret.trim().trim_start_matches("whsec_").to_owned(),
-        "PRIVATE KEY".to_owned(),
-    ];
-    canaries.extend(
-        run.team
-            .iter()
-            .flat_map(|a| a.devices.iter().map(|d| d.token.expose().to_owned())),
-    );
-    canaries
-        .iter()
-        .filter(|canary| run.printed.contains(canary.as_str()))
+    let tokens = run.team.iter().flat_map(|a| &a.devices);
+    let tokens = tokens.map(|device| device.token.expose());
+    let secrets = run.secrets.iter().map(String::as_str);
+    secrets
+        .chain(tokens)
+        .filter(|secret| run.printed.contains(secret))
         .map(|_| "K: a secret was printed".to_owned())
         .collect()
 }

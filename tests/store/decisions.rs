@@ -100,6 +100,7 @@ async fn agents_that_are_due_are_locked(db: Database) {
         let second = names(two.due_agents(at("09:00:00"), 10).await.unwrap());
         assert_eq!(second.len(), 1);
         assert!(!first.contains(&second[0]));
+        two.commit().await.unwrap();
     }
     let decisions: Vec<_> = first.iter().map(|agent| decision(agent, "acme")).collect();
     db.store
@@ -274,7 +275,7 @@ async fn replanning_makes_agents_due(db: Database) {
     tx.commit().await.unwrap();
     assert_eq!(due(), "ben");
     let mut tx = db.store.begin().await.unwrap();
-    assert_eq!(tx.replan_all().await.unwrap(), 2);
+    assert_eq!(tx.replan_all(at("10:00:00")).await.unwrap(), 2);
     assert_eq!(tx.stale_count().await.unwrap(), 2);
     tx.commit().await.unwrap();
     assert_eq!(due(), "ana\nben");

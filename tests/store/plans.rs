@@ -95,10 +95,14 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
     let now = now.as_str();
     let samples = match statement.name {
         "DUE" | "DIRTY_NOW" => vec![now, "100"],
-        "CLAIM" => vec!["'presence'", now, "100", now],
+        "CLAIM" => vec!["'presence'", now, "100", now, "FALSE"],
+        "SUPERSEDE" => vec![r#"'[{"receiver":"agent:a-1","sequence":2}]'"#, now],
+        "REPLAN_AHEAD" | "DUE_AHEAD" | "LEASED_AHEAD" => vec![now],
         "NEXT_SEND" => vec!["'presence'"],
         "LAPSED" | "EXPIRE" | "SWEEP" => vec![now],
-        "UNKNOWN" | "REAP" | "OVERTAKEN" => vec![r#"'["d-1"]'"#, now],
+        "UNKNOWN" | "REAP" | "OVERTAKEN" | "NEW_MODES" | "CANCEL_AGENT" => {
+            vec![r#"'["d-1"]'"#, now]
+        }
         "POISONED" => vec![r#"'["d-1"]'"#, now, "3"],
         "REVIVE" => vec!["'d-1'", now],
         "ATTEMPTS_OF" | "ONE" | "READ_META" => vec!["'d-1'"],

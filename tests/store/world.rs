@@ -10,7 +10,7 @@ use shiftbell::{
         plan::{Decision, NewAlert, Phone, Reached, StatusChange},
         presence::{Reason, Status},
     },
-    store::{Claimed, DeliveryFilter, DeliveryRow, Settlement},
+    store::{Claimed, DeliveryFilter, DeliveryRow, Order, Settlement},
 };
 
 use crate::support::Database;
@@ -120,12 +120,25 @@ impl Database {
 
     /// Leases what is due at `time`, for a minute.
     pub(crate) async fn claim(&self, channel: ChannelKind, time: &str) -> Vec<Claimed> {
+        self.claim_those(channel, time, false).await
+    }
+
+    /// The same, of those that took a worker down before.
+    pub(crate) async fn claim_suspects(&self, channel: ChannelKind, time: &str) -> Vec<Claimed> {
+        self.claim_those(channel, time, true).await
+    }
+
+    async fn claim_those(&self, channel: ChannelKind, time: &str, suspects: bool) -> Vec<Claimed> {
         let mut tx = self.store.begin().await.unwrap();
-        let until = at(time) + jiff::SignedDuration::from_mins(1);
-        let leases = tx
-            .claim(channel, at(time), until, 100, "worker")
-            .await
-            .unwrap();
+        let order = Order {
+            channel,
+            now: at(time),
+            until: at(time) + jiff::SignedDuration::from_mins(1),
+            limit: 100,
+            worker: "worker",
+            suspects,
+        };
+        let leases = tx.claim(&order).await.unwrap();
         tx.commit().await.unwrap();
         leases
     }
@@ -133,17 +146,19 @@ impl Database {
     /// Settles leases; how many came late.
     pub(crate) async fn settle(&self, settlements: &[Settlement]) -> usize {
         let mut tx = self.store.begin().await.unwrap();
-        let late = tx.settle(settlements).await.unwrap();
+        let kept = tx.settle(settlements).await.unwrap();
         tx.commit().await.unwrap();
-        late
+        settlements.len() - kept.len()
     }
 
     /// Takes back what ran out by `time`; how many deliveries that touched.
-    pub(crate) async fn reap(&self, time: &str) -> u64 {
+    pub(crate) async fn reap(&self, time: &str) -> usize {
         let mut tx = self.store.begin().await.unwrap();
-        let touched = tx.reap(at(time)).await.unwrap();
+        let reaped = tx.reap(at(time)).await.unwrap();
         tx.commit().await.unwrap();
-        touched
+        // What failed as poison had lapsed as well.
+        let ended = reaped.ended.iter().filter(|e| e.reason != "poison");
+        reaped.lapsed + ended.count()
     }
 
     /// Settles the modes of all workspaces at `time`.
@@ -155,7 +170,7 @@ impl Database {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        looked_at
+        looked_at.0
     }
 
     /// The whole delivery log, newest first.

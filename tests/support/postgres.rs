@@ -120,6 +120,12 @@ impl Cluster {
         self.url(&name)
     }
 
+    /// Where it listens.
+    #[allow(dead_code, reason = "not every test crate puts a proxy before it")]
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.join(".s.PGSQL.5432")
+    }
+
     fn url(&self, database: &str) -> String {
         format!(
             "postgres://{}@localhost/{database}?host={}",

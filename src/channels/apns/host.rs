@@ -6,14 +6,14 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::Request;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::{
@@ -29,17 +29,13 @@ use crate::{
         streak::Streak,
     },
     domain::{
-        delivery::{Judgement, Verdict},
+        delivery::{Judgement, Push, Verdict},
         device::DeviceToken,
     },
 };
 
 /// Between two PINGs. Apple closes idle connections, and middleboxes forget them after minutes.
 const PING_EVERY: Duration = Duration::from_mins(1);
-
-/// How often in a row, beyond one answer for each request in flight, "not processed" is believed
-/// to be worth a try at once.
-const FREE_FAILURES: u32 = 10;
 
 /// One of the two hosts, and what its recent answers say of it.
 #[derive(Debug)]
@@ -49,9 +45,6 @@ pub(super) struct Host {
     http: Http2,
     used: AtomicBool,
     streak: Streak,
-    in_flight: AtomicU32,
-    /// The most requests in flight at once since the last answer: so many may fail together.
-    burst: AtomicU32,
     /// The connection on which our token was stale, until a request is accepted.
     stale: Mutex<Option<ConnectionId>>,
 }
@@ -75,8 +68,6 @@ impl Host {
             http: Http2::new(url, options.extra_ca.as_deref(), limits)?,
             used: AtomicBool::new(false),
             streak: Streak::default(),
-            in_flight: AtomicU32::new(0),
-            burst: AtomicU32::new(0),
             stale: Mutex::default(),
         })
     }
@@ -90,19 +81,25 @@ impl Host {
         }
     }
 
-    /// Sends one request for `token` and judges what came of it. `now`: UTC.
+    /// Sends one request for `push` and judges what came of it. `now`: UTC.
     pub(super) async fn exchange(
         &self,
         request: &Request<()>,
         body: Bytes,
-        token: &DeviceToken,
+        push: &Push,
         now: Timestamp,
     ) -> Judgement {
+        let token = &push.token;
+        let useful_for = push.deadline.duration_since(now).max(SignedDuration::ZERO);
         self.used.store(true, Ordering::Relaxed);
-        let _flight = Flight::start(self);
-        match self.http.request(request, body).await {
+        let _flight = self.streak.flight();
+        match self
+            .http
+            .request(request, body, useful_for.unsigned_abs())
+            .await
+        {
             Ok((answer, connection)) => self.judge(&answer, connection, token, now).await,
-            Err(lost) => self.lost(lost),
+            Err(lost) => lost.judge(&self.streak),
         }
     }
 
@@ -122,14 +119,14 @@ impl Host {
             self.http.retire(connection).await;
         }
         match aftermath {
-            Aftermath::Keep | Aftermath::Replace => self.answered(),
+            Aftermath::Keep | Aftermath::Replace => self.streak.end(),
             Aftermath::Unprocessed => {
-                let free = self.lost(Lost::NotProcessed("unprocessed"));
+                let free = Lost::NotProcessed("unprocessed").judge(&self.streak);
                 judgement.verdict = free.verdict;
                 judgement.retry_after = judgement.retry_after.max(free.retry_after);
             }
             Aftermath::Stale => {
-                self.answered();
+                self.streak.end();
                 judgement.verdict = self.stale(connection);
             }
         }
@@ -137,20 +134,6 @@ impl Host {
             *self.stale.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
         judgement
-    }
-
-    fn lost(&self, lost: Lost) -> Judgement {
-        let free = self
-            .burst
-            .load(Ordering::Relaxed)
-            .saturating_add(FREE_FAILURES);
-        lost.judge(self.streak.grow(), free)
-    }
-
-    fn answered(&self) {
-        self.streak.end();
-        let in_flight = self.in_flight.load(Ordering::Relaxed);
-        self.burst.store(in_flight, Ordering::Relaxed);
     }
 
     /// All requests on the first connection with a stale token are forgiven, none on later ones.
@@ -161,22 +144,5 @@ impl Host {
         } else {
             Verdict::Misconfigured
         }
-    }
-}
-
-/// Counts one request as in flight for as long as it lives.
-struct Flight<'h>(&'h Host);
-
-impl<'h> Flight<'h> {
-    fn start(host: &'h Host) -> Self {
-        let now = host.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
-        host.burst.fetch_max(now, Ordering::Relaxed);
-        Self(host)
-    }
-}
-
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

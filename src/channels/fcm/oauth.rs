@@ -146,6 +146,7 @@ impl OAuth {
             Err(Lost::NotProcessed(problem) | Lost::Unknown(problem)) => {
                 Err(self.paced(slow(problem)))
             }
+            Err(Lost::TooLate) => Err(self.paced(slow("too late"))),
         }
     }
 

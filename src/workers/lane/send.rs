@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{Lane, Limits, State, lock};
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     },
     store::{Claimed, Settlement},
     telemetry::metrics,
-    workers::message::Prepare,
+    workers::{message::Prepare, settle::Outcome},
 };
 
 /// A place among the requests in flight, and what it takes to send them.
@@ -22,7 +23,9 @@ pub(super) struct Sender<C> {
     channel: Arc<C>,
     clock: Clock,
     limits: Limits,
-    outcomes: mpsc::Sender<Settlement>,
+    outcomes: mpsc::Sender<Outcome>,
+    /// Cancelled when the lane is to end: what has not begun is given back.
+    stop: CancellationToken,
     place: Place,
 }
 
@@ -38,13 +41,18 @@ impl Drop for Place {
 
 impl<C: Prepare> Sender<C> {
     /// Takes a place in the lane.
-    pub(super) fn new(lane: &Lane<C>, outcomes: mpsc::Sender<Settlement>) -> Self {
+    pub(super) fn new(
+        lane: &Lane<C>,
+        outcomes: mpsc::Sender<Outcome>,
+        stop: CancellationToken,
+    ) -> Self {
         lane.state.in_flight.fetch_add(1, Ordering::AcqRel);
         Self {
             channel: Arc::clone(&lane.channel),
             clock: lane.shared.clock.clone(),
             limits: lane.limits,
             outcomes,
+            stop,
             place: Place(Arc::clone(&lane.state)),
         }
     }
@@ -62,7 +70,7 @@ impl<C: Prepare> Sender<C> {
         let now = self.clock.now();
         if let Some((state, reason)) = self.too_late(leases, now, until) {
             for lease in leases {
-                settle(&self.outcomes, released(lease, state, reason, now)).await;
+                settle(&self.outcomes, lease, released(lease, state, reason, now)).await;
             }
             return;
         }
@@ -74,8 +82,7 @@ impl<C: Prepare> Sender<C> {
         learn(&self.place.0, kind, &judgement, now);
         for lease in leases {
             let settlement = judged(kind, lease, leases.len(), &judgement, now);
-            tell(kind, lease, &settlement, now);
-            settle(&self.outcomes, settlement).await;
+            settle(&self.outcomes, lease, settlement).await;
         }
     }
 
@@ -87,6 +94,9 @@ impl<C: Prepare> Sender<C> {
         now: Timestamp,
         until: Timestamp,
     ) -> Option<(DeliveryState, &'static str)> {
+        if self.stop.is_cancelled() {
+            return Some((DeliveryState::Pending, "stopping"));
+        }
         if now + self.limits.request_timeout > until {
             return Some((DeliveryState::Pending, "lease_too_short"));
         }
@@ -102,12 +112,13 @@ fn learn(state: &State, channel: ChannelKind, judgement: &Judgement, now: Timest
     let mut breaker = lock(&state.breaker);
     let was_open = breaker.open_reason().is_some();
     breaker.learn(judgement, now);
-    let channel = channel.as_str();
+    let name = channel.as_str();
     match (was_open, breaker.open_reason()) {
-        (false, Some(reason)) => tracing::error!(channel, reason, "breaker_opened"),
-        (true, None) => tracing::info!(channel, "breaker_closed"),
-        _ => {}
+        (false, Some(reason)) => tracing::error!(channel = name, reason, "breaker_opened"),
+        (true, None) => tracing::info!(channel = name, "breaker_closed"),
+        _ => return,
     }
+    metrics::breaker(channel, breaker.open_reason().is_some());
 }
 
 fn judged(
@@ -170,27 +181,13 @@ pub(super) fn released(
     }
 }
 
-/// Hands a settlement to the settler, which outlives every sender: this fails only when the process
+/// Hands an outcome to the settler, which outlives every sender: this fails only when the process
 /// is torn down.
-pub(super) async fn settle(outcomes: &mpsc::Sender<Settlement>, settlement: Settlement) {
-    let _ = outcomes.send(settlement).await;
-}
-
-fn tell(channel: ChannelKind, lease: &Claimed, settlement: &Settlement, now: Timestamp) {
-    let lag = now.duration_since(lease.since).unsigned_abs();
-    if settlement.state != DeliveryState::Pending {
-        metrics::delivery_settled(channel, settlement.state, &settlement.reason, Some(lag));
-    }
-    tracing::info!(
-        delivery = %settlement.id,
-        channel = channel.as_str(),
-        attempt = settlement.epoch,
-        outcome = settlement.outcome,
-        state = settlement.state.as_str(),
-        reason = settlement.reason,
-        http_status = settlement.http_status,
-        lag_ms = lag.as_millis() as u64,
-        retry_at = settlement.due_at.map(tracing::field::display),
-        "attempt"
-    );
+pub(super) async fn settle(
+    outcomes: &mpsc::Sender<Outcome>,
+    lease: &Claimed,
+    settlement: Settlement,
+) {
+    let since = lease.since;
+    let _ = outcomes.send(Outcome { settlement, since }).await;
 }

@@ -1,0 +1,88 @@
+//! What receivers recorded, whoever they were.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use shiftbell::sim::{
+    World,
+    record::{ReceivedPush, Verdict},
+};
+
+/// A push that reached a receiver.
+pub(crate) struct Push {
+    /// Agent, kind and boundary; each agent of these teams has one phone.
+    pub(crate) alert: String,
+    /// When it arrived, UTC.
+    pub(crate) arrived: Timestamp,
+    /// After which (UTC) it was of no use, as it said itself.
+    pub(crate) expires: Option<Timestamp>,
+    /// `apns-id` and the collapse id.
+    pub(crate) ids: (Option<String>, Option<String>),
+    /// Whether the phone rang.
+    pub(crate) accepted: bool,
+}
+
+/// All that receivers recorded of a run.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) pushes: Vec<Push>,
+    /// The newest event of `agent:ID` and `workspace:ID`: its sequence, and the status or mode.
+    pub(crate) told: HashMap<String, (i64, String)>,
+    /// Promises that were broken over several posts.
+    pub(crate) findings: Vec<String>,
+}
+
+impl Seen {
+    /// What the stand-ins of `world` recorded of these agents and workspaces.
+    pub(crate) fn by<'a>(
+        world: &World,
+        subjects: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let mut seen = Self {
+            findings: world
+                .presence
+                .findings()
+                .iter()
+                .map(|finding| format!("{finding:?}"))
+                .collect(),
+            ..Self::default()
+        };
+        let all = world.apns.record().all().into_iter();
+        for push in all.chain(world.fcm.record().all()) {
+            seen.pushes.push(read(&push));
+        }
+        for (agent, workspace) in subjects {
+            if let (Some(event), Some(status)) =
+                (world.presence.agent(agent), world.presence.status(agent))
+            {
+                let told = (event.sequence, status.as_str().to_owned());
+                seen.told.insert(format!("agent:{agent}"), told);
+            }
+            if let (Some(event), Some(mode)) = (
+                world.presence.workspace(workspace),
+                world.presence.mode(workspace),
+            ) {
+                let told = (event.sequence, mode.as_str().to_owned());
+                seen.told.insert(format!("workspace:{workspace}"), told);
+            }
+        }
+        seen
+    }
+}
+
+fn read(push: &ReceivedPush) -> Push {
+    let json = push.json();
+    let data = if json["shiftbell"].is_object() {
+        &json["shiftbell"]
+    } else {
+        &json["message"]["data"]
+    };
+    let word = |name: &str| data[name].as_str().unwrap_or_default();
+    Push {
+        alert: format!("{} {} {}", word("agent"), word("event"), word("at")),
+        arrived: push.at,
+        expires: push.expires,
+        ids: (push.id.clone(), push.collapse_id.clone()),
+        accepted: push.verdict == Verdict::Accepted,
+    }
+}

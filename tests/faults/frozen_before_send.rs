@@ -1,0 +1,44 @@
+//! A worker is frozen between its lease and its request, longer than the lease, while another one
+//! takes over; then it thaws.
+
+use std::time::Duration;
+
+use super::{
+    crash_after_lease::address,
+    kit::{Base, Extent, Mode, Plan, Proxy, Report, Theatre, Worker, proxy::Target, until},
+};
+
+pub(crate) async fn inject(_: Extent) -> Report {
+    let plan = Plan {
+        agents: 40,
+        spread_s: 1,
+        lead_s: 6,
+    };
+    let theatre = Theatre::set(Base::Sqlite, plan).await;
+    let way = Proxy::before(Target::Tcp(address(&theatre.world.apns.endpoint()))).await;
+    way.set(Mode::Hold);
+    let detour = [(
+        "SHIFTBELL__APNS__ENDPOINT",
+        format!("https://localhost:{}", way.port),
+    )];
+    let mut frozen = Worker::start(&theatre, "run", &[], &detour);
+    let leased = until("a lease", Duration::from_secs(30), async || {
+        way.struck() > 0 && theatre.leased().await > 0
+    });
+    let leased = leased.await;
+    frozen.signal("STOP");
+    let mut other = theatre.worker();
+    let mut found: Vec<String> = leased.err().into_iter().collect();
+    found.extend(theatre.quiet().await.err());
+    way.set(Mode::Pass);
+    frozen.signal("CONT");
+    found.extend(
+        [frozen.stop(), other.stop()]
+            .iter()
+            .filter(|s| !s.success())
+            .map(|s| format!("L: {s}")),
+    );
+    let mut report = theatre.judge(way.struck()).await;
+    report.found.extend(found);
+    report
+}

@@ -1,0 +1,175 @@
+//! A TCP proxy that misbehaves on demand, between the worker and a database or a receiver.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UnixStream},
+    sync::watch,
+};
+
+/// What it does with bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Hands them on.
+    Pass,
+    /// Takes connections and hands on nothing, in either direction.
+    Hold,
+    /// Closes every connection, new ones too.
+    Cut,
+    /// Hands a COMMIT on and closes before its answer.
+    LoseCommits,
+}
+
+/// Where the bytes go.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// A listener on loopback.
+#[derive(Debug, Clone)]
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
+    mode: watch::Sender<Mode>,
+    /// Chunks held, connections cut, answers lost.
+    struck: Arc<AtomicU64>,
+}
+
+impl Proxy {
+    /// Starts one before `target`, in [`Mode::Pass`].
+    pub(crate) async fn before(target: Target) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Self {
+            port: listener.local_addr().unwrap().port(),
+            mode: watch::Sender::new(Mode::Pass),
+            struck: Arc::default(),
+        };
+        let itself = proxy.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(itself.clone().carry(client, target.clone()));
+            }
+        });
+        proxy
+    }
+
+    pub(crate) fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+
+    /// How often it misbehaved.
+    pub(crate) fn struck(&self) -> u64 {
+        self.struck.load(Ordering::Relaxed)
+    }
+
+    async fn carry(self, client: TcpStream, target: Target) {
+        if *self.mode.borrow() == Mode::Cut {
+            self.strike();
+            return;
+        }
+        client.set_nodelay(true).unwrap();
+        let (from_client, to_client) = client.into_split();
+        let commit = AtomicBool::new(false);
+        match target {
+            Target::Tcp(address) => {
+                let Ok(server) = TcpStream::connect(address).await else {
+                    return;
+                };
+                let (from, to) = server.into_split();
+                self.both(from_client, to_client, from, to, &commit).await;
+            }
+            Target::Unix(path) => {
+                let Ok(server) = UnixStream::connect(path).await else {
+                    return;
+                };
+                let (from, to) = server.into_split();
+                self.both(from_client, to_client, from, to, &commit).await;
+            }
+        }
+    }
+
+    async fn both(
+        &self,
+        from_client: impl AsyncRead + Unpin,
+        to_client: impl AsyncWrite + Unpin,
+        from_server: impl AsyncRead + Unpin,
+        to_server: impl AsyncWrite + Unpin,
+        commit: &AtomicBool,
+    ) {
+        // The first to end takes the other along, and both connections close.
+        tokio::select! {
+            () = self.there(from_client, to_server, commit) => {}
+            () = self.back(from_server, to_client, commit) => {}
+            () = self.turns(Mode::Cut) => self.strike(),
+        }
+    }
+
+    async fn there(
+        &self,
+        mut from: impl AsyncRead + Unpin,
+        mut to: impl AsyncWrite + Unpin,
+        commit: &AtomicBool,
+    ) {
+        let mut chunk = vec![0; 1 << 16];
+        while let Ok(length @ 1..) = from.read(&mut chunk).await {
+            self.pass().await;
+            let chunk = &chunk[..length];
+            if *self.mode.borrow() == Mode::LoseCommits && holds(chunk, b"COMMIT") {
+                commit.store(true, Ordering::Relaxed);
+            }
+            if to.write_all(chunk).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn back(
+        &self,
+        mut from: impl AsyncRead + Unpin,
+        mut to: impl AsyncWrite + Unpin,
+        commit: &AtomicBool,
+    ) {
+        let mut chunk = vec![0; 1 << 16];
+        while let Ok(length @ 1..) = from.read(&mut chunk).await {
+            self.pass().await;
+            if commit.load(Ordering::Relaxed) {
+                self.strike();
+                return;
+            }
+            if to.write_all(&chunk[..length]).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for as long as bytes are held.
+    async fn pass(&self) {
+        let mut mode = self.mode.subscribe();
+        if *mode.borrow() == Mode::Hold {
+            self.strike();
+            // The sender lives in `self`.
+            let _ = mode.wait_for(|mode| *mode != Mode::Hold).await;
+        }
+    }
+
+    async fn turns(&self, wanted: Mode) {
+        let _ = self.mode.subscribe().wait_for(|mode| *mode == wanted).await;
+    }
+
+    fn strike(&self) {
+        self.struck.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn holds(chunk: &[u8], word: &[u8]) -> bool {
+    chunk.windows(word.len()).any(|part| part == word)
+}
