@@ -92,7 +92,17 @@ fn lost(run: &Run<'_>, log: &Log) -> Vec<String> {
     let open = log
         .iter()
         .filter(|(row, _)| matches!(row.state.as_str(), "pending" | "leased"));
-    found.extend(open.map(|(row, _)| format!("L: {} {} is {}", row.channel, row.id, row.state)));
+    found.extend(open.map(|(row, _)| {
+        format!(
+            "L: {} {} is {} ({}), due {}, {} tries",
+            row.channel,
+            row.id,
+            row.state,
+            row.reason.as_deref().unwrap_or("new"),
+            row.due_at,
+            row.tries
+        )
+    }));
     found
 }
 

@@ -25,7 +25,7 @@ pub(crate) async fn inject(extent: Extent) -> Report {
         proxy.set(Mode::Pass);
         tokio::time::sleep(Duration::from_millis(850)).await;
     }
-    let stopped = worker.stop();
+    let stopped = worker.stop().await;
     let mut report = theatre.judge(proxy.struck()).await;
     if !stopped.success() {
         report

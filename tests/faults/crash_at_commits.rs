@@ -1,5 +1,5 @@
 //! A worker dies at the N-th commit, for every N until it gets through: `SIGKILL` at the entry of the
-//! N-th `fdatasync`, by strace. `tick` does all that `run` does, once.
+//! N-th `fsync`, by strace. `tick` does all that `run` does, once.
 
 use super::kit::{Base, Extent, Plan, Report, Theatre, Worker};
 
@@ -13,7 +13,7 @@ pub(crate) async fn inject(extent: Extent) -> Report {
     theatre.curtain().await;
     let mut struck = 0;
     for n in 1..=extent.pick(12, 60) {
-        let inject = format!("inject=fdatasync:signal=SIGKILL:when={n}");
+        let inject = format!("inject=fsync:signal=SIGKILL:when={n}");
         let strace = [
             "strace",
             "-f",
@@ -21,7 +21,7 @@ pub(crate) async fn inject(extent: Extent) -> Report {
             "-o",
             "/dev/null",
             "-e",
-            "trace=fdatasync",
+            "trace=fsync",
             "-e",
             &inject,
         ];

@@ -1,11 +1,12 @@
 //! A worker is frozen between its lease and its request, longer than the lease, while another one
-//! takes over; then it thaws.
+//! takes over; then it thaws. On Postgres, for the reason that `frozen_in_request` gives.
 
 use std::time::Duration;
 
 use super::{
     crash_after_lease::address,
     kit::{Base, Extent, Mode, Plan, Proxy, Report, Theatre, Worker, proxy::Target, until},
+    support::postgres::Cluster,
 };
 
 pub(crate) async fn inject(_: Extent) -> Report {
@@ -14,7 +15,7 @@ pub(crate) async fn inject(_: Extent) -> Report {
         spread_s: 1,
         lead_s: 6,
     };
-    let theatre = Theatre::set(Base::Sqlite, plan).await;
+    let theatre = Theatre::set(Base::Postgres(Cluster::shared()), plan).await;
     let way = Proxy::before(Target::Tcp(address(&theatre.world.apns.endpoint()))).await;
     way.set(Mode::Hold);
     let detour = [(
@@ -33,7 +34,7 @@ pub(crate) async fn inject(_: Extent) -> Report {
     way.set(Mode::Pass);
     frozen.signal("CONT");
     found.extend(
-        [frozen.stop(), other.stop()]
+        [frozen.stop().await, other.stop().await]
             .iter()
             .filter(|s| !s.success())
             .map(|s| format!("L: {s}")),

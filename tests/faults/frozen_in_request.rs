@@ -1,14 +1,19 @@
 //! A worker is frozen while its request is at the receiver, longer than the lease; another one
-//! takes over, and the first one's answer comes late.
+//! takes over, and the first one's answer comes late. On Postgres: on `SQLite` a process that is frozen
+//! inside a transaction holds the file's only write lock, and everybody waits for it.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
 };
+use std::time::Duration;
 
 use shiftbell::sim::script::Behaviour;
 
-use super::kit::{Base, Extent, Plan, Report, Theatre, worker::signal};
+use super::{
+    kit::{Base, Extent, Plan, Report, Theatre, until, worker::signal},
+    support::postgres::Cluster,
+};
 
 pub(crate) async fn inject(_: Extent) -> Report {
     let plan = Plan {
@@ -16,7 +21,7 @@ pub(crate) async fn inject(_: Extent) -> Report {
         spread_s: 2,
         lead_s: 6,
     };
-    let theatre = Theatre::set(Base::Sqlite, plan).await;
+    let theatre = Theatre::set(Base::Postgres(Cluster::shared()), plan).await;
     let mut frozen = theatre.worker();
     let pid = Arc::new(AtomicU32::new(frozen.pid()));
     let stop = || {
@@ -28,14 +33,17 @@ pub(crate) async fn inject(_: Extent) -> Report {
         theatre.world.fcm.script().next(1, stop()),
     ];
     theatre.curtain().await;
-    let within = std::time::Duration::from_secs(20);
-    let struck = rules[0].wait_struck(1, within).await;
+    // The first to strike stops the other as well.
+    let struck = until("a freeze", Duration::from_secs(20), async || {
+        rules.iter().any(|rule| rule.struck() > 0)
+    });
+    let struck = struck.await;
     let mut other = theatre.worker();
-    let mut found: Vec<String> = struck.err().map(|e| e.to_string()).into_iter().collect();
+    let mut found: Vec<String> = struck.err().into_iter().collect();
     found.extend(theatre.quiet().await.err());
     frozen.signal("CONT");
     found.extend(
-        [frozen.stop(), other.stop()]
+        [frozen.stop().await, other.stop().await]
             .iter()
             .filter(|s| !s.success())
             .map(|s| format!("L: {s}")),

@@ -29,7 +29,7 @@ pub(crate) async fn interrupted(times: u64, mode: &str) -> Report {
     }
     let survived = worker.runs();
     let mut report = theatre.judge(times).await;
-    if !survived || !worker.stop().success() {
+    if !survived || !worker.stop().await.success() {
         report
             .found
             .push("L: the worker did not outlive the database's absence".to_owned());

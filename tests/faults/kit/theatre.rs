@@ -162,7 +162,7 @@ impl Theatre {
     pub(crate) async fn judge(&self, struck: u64) -> Report {
         let mut worker = self.worker();
         let quiet = self.quiet().await;
-        let status = worker.stop();
+        let status = worker.stop().await;
         let mut report = self.verdict(struck).await;
         report.found.extend(quiet.err());
         if !status.success() {

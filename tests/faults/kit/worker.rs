@@ -3,9 +3,10 @@
 use std::{
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
 };
 
-use super::theatre::Theatre;
+use super::{theatre::Theatre, until};
 
 /// A running worker; killed when it is dropped.
 pub(crate) struct Worker {
@@ -63,10 +64,15 @@ impl Worker {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Asks it to end, and whether it ended well.
-    pub(crate) fn stop(&mut self) -> ExitStatus {
+    /// Asks it to end, and whether it ended well. Before it listens to signals they end it at once.
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
+        let started = until("the worker to start", Duration::from_secs(20), async || {
+            self.printed().contains("\"listening\"")
+        });
+        // If it never does, its exit status tells.
+        let _ = started.await;
         self.signal("TERM");
-        self.wait()
+        tokio::task::block_in_place(|| self.wait())
     }
 
     /// What it printed so far.
