@@ -10,6 +10,7 @@ use crate::{
     clock::{Clock, Stopwatch},
     domain::{
         delivery::{ChannelKind, DeliveryState, DeviceFate, Judgement},
+        device::Platform,
         retry::{self, Standing},
     },
     store::{Claimed, Settlement},
@@ -181,6 +182,9 @@ fn tell(channel: ChannelKind, lease: &Claimed, settlement: &Settlement, now: Tim
     if settlement.state != DeliveryState::Pending {
         metrics::delivery_settled(channel, settlement.state, &settlement.reason, Some(lag));
     }
+    if let (Some(platform), true) = (platform(channel), settlement.device != DeviceFate::Keep) {
+        metrics::device_disabled(platform, &settlement.reason);
+    }
     tracing::info!(
         delivery = %settlement.id,
         channel = channel.as_str(),
@@ -193,4 +197,13 @@ fn tell(channel: ChannelKind, lease: &Claimed, settlement: &Settlement, now: Tim
         retry_at = settlement.due_at.map(tracing::field::display),
         "attempt"
     );
+}
+
+/// Whose phones a channel rings.
+fn platform(channel: ChannelKind) -> Option<Platform> {
+    match channel {
+        ChannelKind::Apns => Some(Platform::Ios),
+        ChannelKind::Fcm => Some(Platform::Android),
+        ChannelKind::Presence => None,
+    }
 }
