@@ -28,13 +28,16 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List deliveries, newest first.
+    #[command(after_help = "Example:\n  shiftbell deliveries list --agent a-1")]
     List(Filter),
     /// Show one delivery with its attempts.
+    #[command(after_help = "Example:\n  shiftbell deliveries show ID")]
     Show {
         /// The delivery's id.
         id: String,
     },
     /// Send failed deliveries again.
+    #[command(after_help = "Example:\n  shiftbell deliveries retry ID ID")]
     Retry {
         /// The deliveries' ids.
         #[arg(required = true)]

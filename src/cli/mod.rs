@@ -1,7 +1,7 @@
 //! The command line: one file a command, one way in.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Errors go to standard error, each
-//! with its causes. `tests/cli_*.rs` run the real binary.
+//! with its causes. `tests/cli/` runs the real binary.
 
 pub mod completions;
 pub mod deliveries;

@@ -121,6 +121,11 @@ async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
     let url = options.url.expose_secret();
     if url.starts_with("sqlite:") {
         let connect = sqlite_options(url).map_err(failed)?;
+        // To open it would be to make it, and whoever does not migrate was to change nothing.
+        if !options.migrate && !connect.get_filename().exists() {
+            let known = known_version();
+            return Err(StoreError::Older { found: 0, known });
+        }
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .connect_with(connect.clone())

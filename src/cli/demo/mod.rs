@@ -2,7 +2,7 @@
 //!
 //! Hours are kept in minutes, so the demo's clock is moved forward by up to a minute: it starts
 //! seconds before a full minute, at which half the team starts or ends. Nothing else is different
-//! from `shiftbell run`. `tests/cli_demo.rs` runs it.
+//! from `shiftbell run`. `tests/cli/demo.rs` runs it.
 
 mod show;
 mod team;

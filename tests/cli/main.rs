@@ -1,0 +1,26 @@
+//! The real program, run as a user runs it: what it prints, where, and with which exit code.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says best that it fails by failing"
+)]
+
+#[path = "../stage/mod.rs"]
+#[expect(dead_code, reason = "a stage has more than these stories need")]
+mod stage;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "these stories look at a database from outside")]
+mod support;
+
+mod config;
+mod deliveries;
+mod demo;
+mod doctor;
+mod preview;
+mod roster;
+mod run;
+mod shell;
+mod shift;
+mod tick;
+mod usage;
+mod whole;
