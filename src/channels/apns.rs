@@ -176,6 +176,10 @@ impl Channel for Apns {
         ChannelKind::Apns
     }
 
+    fn credential_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        Signer::expiry(now)
+    }
+
     /// The wider of the two hosts: a push for the other one waits there, within its time limit.
     /// The sandbox counts once it was used, and so does production.
     fn slots(&self) -> usize {

@@ -226,6 +226,10 @@ impl Channel for Fcm {
         ChannelKind::Fcm
     }
 
+    fn credential_expiry(&self, _: Timestamp) -> Option<Timestamp> {
+        self.oauth.expiry()
+    }
+
     /// One until the receiver answered, and after a lost connection again.
     fn slots(&self) -> usize {
         if self.streak.unsettled() {

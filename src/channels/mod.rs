@@ -37,6 +37,9 @@ pub trait Channel: Send + Sync + 'static {
     /// Which receiver it is.
     fn kind(&self) -> ChannelKind;
 
+    /// When (UTC) the credential in use at `now` ends, where it has an end and is known.
+    fn credential_expiry(&self, now: jiff::Timestamp) -> Option<jiff::Timestamp>;
+
     /// How many requests may be in flight now (APNs: 1 until the first accepted request on a
     /// connection, then the peer's SETTINGS capped by our limit).
     fn slots(&self) -> usize;
@@ -152,6 +155,8 @@ pub enum Proof {
     Credentials,
     /// The receiver answered over a trusted connection; its view of our credentials is not known.
     Reached,
+    /// The receiver answered, as one does whose address or credentials are wrong.
+    Doubtful,
 }
 
 /// The result of a channel's `check`: what was proved, in a word and in a sentence.

@@ -86,13 +86,7 @@ impl Presence {
     pub async fn check(&self, _now: Timestamp) -> Result<Checkup, String> {
         let request = Request::new(Method::OPTIONS, self.url.clone());
         match self.web.send(request).await {
-            Ok(answer) => Ok(Checkup {
-                proof: Proof::Reached,
-                detail: format!(
-                    "the presence API answered (HTTP {}); what it makes of the secret shows with the first event",
-                    answer.status.as_u16()
-                ),
-            }),
+            Ok(answer) => Ok(checkup(answer.status)),
             Err(Lost::Unreachable(reason) | Lost::Untrusted(reason)) => Err(reason),
             Err(Lost::NotProcessed(reason) | Lost::Unknown(reason)) => {
                 Err(format!("connected, but got no answer: {reason}"))
@@ -126,6 +120,10 @@ impl Channel for Presence {
 
     fn kind(&self) -> ChannelKind {
         ChannelKind::Presence
+    }
+
+    fn credential_expiry(&self, _: Timestamp) -> Option<Timestamp> {
+        None
     }
 
     /// One until the receiver answered, and after a lost connection again.
@@ -165,6 +163,25 @@ impl std::fmt::Debug for Presence {
         f.debug_struct("Presence")
             .field("host", &self.url.host_str())
             .finish_non_exhaustive()
+    }
+}
+
+/// What an answer to OPTIONS proves. Many servers know POST only and say so (405, 501).
+fn checkup(status: StatusCode) -> Checkup {
+    let code = status.as_u16();
+    if status.is_success() || matches!(code, 400 | 405 | 415 | 422 | 501) {
+        return Checkup {
+            proof: Proof::Reached,
+            detail: format!(
+                "the presence API answered (HTTP {code}); what it makes of the secret shows with the first event"
+            ),
+        };
+    }
+    Checkup {
+        proof: Proof::Doubtful,
+        detail: format!(
+            "the presence API answers HTTP {code}: is presence.url right, and does it take events now?"
+        ),
     }
 }
 

@@ -145,6 +145,9 @@ async fn receivers(context: &Context, config: &Config) -> Vec<Finding> {
             Some(Ok(checkup)) if checkup.proof == Proof::Credentials => {
                 finding(kind.as_str(), Level::Ok, checkup.detail)
             }
+            Some(Ok(checkup)) if checkup.proof == Proof::Doubtful => {
+                finding(kind.as_str(), Level::Warning, checkup.detail)
+            }
             Some(Ok(checkup)) => finding(
                 kind.as_str(),
                 Level::Ok,

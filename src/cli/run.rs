@@ -145,10 +145,10 @@ fn ready_check(engine: &Arc<Engine>) -> http::ReadyCheck {
                 ok: database.is_ok(),
                 detail: database.err().map(|error| error.to_string()),
             }];
-            checks.extend(engine.breakers().into_iter().map(|(kind, open)| Check {
-                name: kind.as_str().into(),
-                ok: open.is_none(),
-                detail: open,
+            checks.extend(engine.lanes().into_iter().map(|lane| Check {
+                name: lane.kind.as_str().into(),
+                ok: lane.open.is_none(),
+                detail: lane.open,
             }));
             checks
         })

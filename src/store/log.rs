@@ -211,6 +211,7 @@ impl Tx {
         let revived = run!(self, execute REVIVE, delivery, ms(now))?;
         if revived == 1 {
             run!(self, execute AUDIT, ms(now), actor, "delivery.retry", delivery)?;
+            self.notify_outbox().await?;
         }
         Ok(revived == 1)
     }

@@ -30,6 +30,7 @@ use uuid::Uuid;
 
 pub use error::StoreError;
 pub use log::{AttemptRow, DeliveryFilter, DeliveryRow};
+pub use modes::Modes;
 pub use open::OpenOptions;
 pub use outbox::{Claimed, Kept, Order, PushFacts, Reaped, Settlement};
 pub use roster::ImportCounts;
@@ -81,6 +82,21 @@ pub struct Moved {
     pub state: DeliveryState,
     /// Why.
     pub reason: String,
+    /// What it is about.
+    pub about: About,
+}
+
+/// What a delivery is about, as the log names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The transition that called for it.
+    pub transition: String,
+    /// The agent; none for a workspace's mode.
+    pub agent: Option<String>,
+    /// What it says.
+    pub kind: String,
+    /// The boundary (UTC) an alert is about.
+    pub boundary: Option<Timestamp>,
 }
 
 /// A transaction; rolled back unless committed.

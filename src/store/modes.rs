@@ -41,24 +41,38 @@ struct Settled<'a> {
     effective_at: i64,
 }
 
+/// What [`Store::settle_modes`] came to.
+#[derive(Debug, Default)]
+pub struct Modes {
+    /// Workspaces that were looked at.
+    pub settled: usize,
+    /// Those whose mode changed, each with its new one.
+    pub changed: Vec<(String, Mode)>,
+    /// Deliveries that came to their end by it.
+    pub ended: Vec<Moved>,
+}
+
 impl Store {
-    /// Settles the mode of at most `limit` workspaces in which something changed; returns how many it
-    /// settled, and which deliveries came to their end by it.
+    /// Settles the mode of at most `limit` workspaces in which something changed.
     pub async fn settle_modes(
         &self,
         tx: &mut Tx,
         now: Timestamp,
         limit: i64,
         post: bool,
-    ) -> Result<(usize, Vec<Moved>), StoreError> {
+    ) -> Result<Modes, StoreError> {
         let dirty: Vec<(String,)> = run!(tx, all DIRTY_NOW, ms(now), limit)?;
         if dirty.is_empty() {
-            return Ok((0, Vec::new()));
+            return Ok(Modes::default());
         }
         let ids = list(dirty.iter().map(|(id,)| id.as_str()));
         let rows: Vec<(String, Option<String>, i64, i64, bool)> =
             run!(tx, all NEW_MODES, ids, ms(now))?;
         let mut batch = Batch::default();
+        let mut modes = Modes {
+            settled: rows.len(),
+            ..Modes::default()
+        };
         let mut settled = Vec::with_capacity(rows.len());
         for (workspace, recorded, sequence, dirty_at, online) in &rows {
             let mode = if *online {
@@ -79,6 +93,7 @@ impl Store {
                 effective_at: *dirty_at,
             });
             if changed {
+                modes.changed.push((workspace.clone(), mode));
                 let row = TransitionRow {
                     id: self.event_id(&format!("mode|{workspace}"), sequence),
                     workspace_id: workspace,
@@ -92,11 +107,10 @@ impl Store {
                 batch.transition(row, post.then_some(workspace.as_str()), ms(now));
             }
         }
-        let mut ended = Vec::new();
         if !settled.is_empty() {
             run!(tx, execute SETTLE_MODE, json(&settled))?;
-            ended = batch.write(tx, now).await?;
+            modes.ended = batch.write(tx, now).await?;
         }
-        Ok((rows.len(), ended))
+        Ok(modes)
     }
 }

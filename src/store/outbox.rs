@@ -18,8 +18,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Moved, StoreError, Tx, instant, ms,
-    rows::{id, json, list, moved, word},
+    About, Moved, StoreError, Tx, instant, ms,
+    rows::{about, id, json, list, moved, word},
     sql::{run, statements},
 };
 use crate::domain::{
@@ -37,7 +37,7 @@ statements! {
                WHERE delivery_id {in_list} AND finished_at IS NULL";
     POISONED = "UPDATE deliveries SET state = 'failed', reason = 'poison', settled_at = $2, lease_until = NULL, crashes = crashes + 1
                 WHERE id {in_list} AND crashes + 1 >= $3
-                RETURNING id, channel, state, reason";
+                RETURNING id, channel, state, reason, transition_id, agent_id, kind, boundary_at";
     REAP = "UPDATE deliveries SET state = CASE WHEN revoked IS NULL THEN 'pending' ELSE 'cancelled' END,
                 reason = coalesce(revoked, 'lease_ran_out'), due_at = $2, lease_until = NULL,
                 settled_at = CASE WHEN revoked IS NULL THEN NULL ELSE CAST($2 AS BIGINT) END,
@@ -45,17 +45,17 @@ statements! {
             WHERE id {in_list} AND state = 'leased'";
     EXPIRE = "UPDATE deliveries SET state = 'expired', reason = coalesce(reason, 'deadline'), settled_at = $1
               WHERE id IN (SELECT id FROM deliveries WHERE state = 'pending' AND deadline_at <= $1 {skip_locked})
-              RETURNING id, channel, state, reason";
+              RETURNING id, channel, state, reason, transition_id, agent_id, kind, boundary_at";
     SWEEP = "UPDATE deliveries SET state = 'superseded', reason = 'newer_sequence', settled_at = $1
              WHERE id IN (SELECT p.id FROM deliveries p WHERE p.state = 'pending' AND p.channel = 'presence' AND p.sequence < (
                  SELECT max(newest.sequence) FROM deliveries newest WHERE newest.receiver = p.receiver
                  AND newest.channel = 'presence') {skip_locked})
-             RETURNING id, channel, state, reason";
+             RETURNING id, channel, state, reason, transition_id, agent_id, kind, boundary_at";
     OVERTAKEN = "UPDATE deliveries SET state = 'superseded', reason = 'newer_sequence', settled_at = $2
               WHERE id {in_list} AND state = 'pending' AND channel = 'presence' AND EXISTS (
                   SELECT 1 FROM deliveries newer WHERE newer.receiver = deliveries.receiver
                   AND newer.channel = 'presence' AND newer.sequence > deliveries.sequence)
-              RETURNING id, channel, state, reason";
+              RETURNING id, channel, state, reason, transition_id, agent_id, kind, boundary_at";
     CLAIM = "WITH picked AS MATERIALIZED (
                  SELECT p.id FROM deliveries p WHERE p.state = 'pending' AND p.channel = $1 AND p.due_at <= $2
                      AND (p.deadline_at IS NULL OR p.deadline_at > $2) AND (p.crashes > 0) = $5
@@ -65,7 +65,7 @@ statements! {
                  ORDER BY p.due_at LIMIT $3 {skip_locked})
              UPDATE deliveries SET state = 'leased', lease_until = $4, epoch = epoch + 1
              WHERE id IN (SELECT id FROM picked)
-             RETURNING id, epoch, tries, batch_cap, deadline_at, receiver, coalesce(boundary_at, created_at)";
+             RETURNING id, epoch, tries, batch_cap, deadline_at, receiver, transition_id, agent_id, kind, boundary_at";
     ATTEMPTS = "INSERT INTO attempts (delivery_id, epoch, worker, started_at)
                 SELECT id, epoch, worker, started_at FROM {rows(id TEXT, epoch BIGINT, worker TEXT, started_at BIGINT)}";
     PUSHES = "SELECT d.id, d.transition_id, d.kind, d.agent_id, d.boundary_at, t.counterpart_at,
@@ -132,8 +132,8 @@ pub struct Claimed {
     pub batch_cap: Option<i64>,
     /// After which (UTC) it is of no use; presence has none.
     pub deadline: Option<Timestamp>,
-    /// The boundary, or when a presence event was recorded, UTC: lateness counts from here.
-    pub since: Timestamp,
+    /// What it is about, for the log.
+    pub about: About,
     /// The phone's token.
     receiver: DeviceToken,
 }
@@ -267,7 +267,18 @@ impl Tx {
 
     /// Leases due deliveries of a channel, earliest first, and begins their attempts.
     pub async fn claim(&mut self, order: &Order<'_>) -> Result<Vec<Claimed>, StoreError> {
-        type Row = (String, i64, i64, Option<i64>, Option<i64>, String, i64);
+        type Row = (
+            String,
+            i64,
+            i64,
+            Option<i64>,
+            Option<i64>,
+            String,
+            String,
+            Option<String>,
+            String,
+            Option<i64>,
+        );
         let rows: Vec<Row> = run!(
             self, all CLAIM,
             order.channel.as_str(), ms(order.now), order.limit, ms(order.until), order.suspects
@@ -275,7 +286,18 @@ impl Tx {
         let claimed = rows
             .into_iter()
             .map(
-                |(key, epoch, tries, batch_cap, deadline, receiver, since)| {
+                |(
+                    key,
+                    epoch,
+                    tries,
+                    batch_cap,
+                    deadline,
+                    receiver,
+                    transition,
+                    agent,
+                    kind,
+                    boundary,
+                )| {
                     Ok(Claimed {
                         id: id("deliveries", &key)?,
                         epoch,
@@ -284,7 +306,7 @@ impl Tx {
                         deadline: deadline
                             .map(|d| instant("deliveries", "deadline_at", &key, d))
                             .transpose()?,
-                        since: instant("deliveries", "boundary_at", &key, since)?,
+                        about: about(&key, transition, agent, kind, boundary)?,
                         receiver: DeviceToken::new(receiver),
                     })
                 },

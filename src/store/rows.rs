@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Moved, StoreError};
+use super::{About, Moved, StoreError, instant};
 use crate::domain::delivery::{ChannelKind, DeliveryState};
 
 /// Reads a stored word with `read`; `None` means that the value is corrupt.
@@ -26,32 +26,62 @@ pub(super) fn id(table: &'static str, value: &str) -> Result<Uuid, StoreError> {
     word(table, "id", value, value, |v| Uuid::parse_str(v).ok())
 }
 
-/// Reads deliveries that came to their end: id, channel, state, reason.
-pub(super) fn moved(
-    rows: Vec<(String, String, String, Option<String>)>,
-) -> Result<Vec<Moved>, StoreError> {
+/// A delivery that came to its end: id, channel, state, reason, transition, agent, kind, boundary.
+pub(super) type MovedRow = (
+    String,
+    String,
+    String,
+    Option<String>,
+    String,
+    Option<String>,
+    String,
+    Option<i64>,
+);
+
+/// Reads deliveries that came to their end.
+pub(super) fn moved(rows: Vec<MovedRow>) -> Result<Vec<Moved>, StoreError> {
     rows.into_iter()
-        .map(|(key, channel, state, reason)| {
-            Ok(Moved {
-                id: id("deliveries", &key)?,
-                channel: word(
-                    "deliveries",
-                    "channel",
-                    &key,
-                    &channel,
-                    ChannelKind::from_word,
-                )?,
-                state: word(
-                    "deliveries",
-                    "state",
-                    &key,
-                    &state,
-                    DeliveryState::from_word,
-                )?,
-                reason: reason.unwrap_or_default(),
-            })
-        })
+        .map(
+            |(key, channel, state, reason, transition, agent, kind, boundary)| {
+                Ok(Moved {
+                    about: about(&key, transition, agent, kind, boundary)?,
+                    id: id("deliveries", &key)?,
+                    channel: word(
+                        "deliveries",
+                        "channel",
+                        &key,
+                        &channel,
+                        ChannelKind::from_word,
+                    )?,
+                    state: word(
+                        "deliveries",
+                        "state",
+                        &key,
+                        &state,
+                        DeliveryState::from_word,
+                    )?,
+                    reason: reason.unwrap_or_default(),
+                })
+            },
+        )
         .collect()
+}
+
+/// Reads what a delivery is about.
+pub(super) fn about(
+    key: &str,
+    transition: String,
+    agent: Option<String>,
+    kind: String,
+    boundary: Option<i64>,
+) -> Result<About, StoreError> {
+    let boundary = boundary.map(|at| instant("deliveries", "boundary_at", key, at));
+    Ok(About {
+        transition,
+        agent,
+        kind,
+        boundary: boundary.transpose()?,
+    })
 }
 
 /// A list for the `{in_list}` fragment.

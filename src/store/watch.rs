@@ -135,6 +135,18 @@ impl Watch {
 }
 
 impl Tx {
+    /// Wakes other workers' lanes once this commits. On `SQLite` they see the commit itself.
+    pub(super) async fn notify_outbox(&mut self) -> Result<(), StoreError> {
+        if let Self::Postgres(c) = self {
+            let sent = sqlx::query("NOTIFY shiftbell_outbox").execute(&mut **c);
+            sent.await.map_err(|source| StoreError::Statement {
+                name: "NOTIFY",
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
     /// When there is work next for the scan.
     pub async fn next_due(&mut self) -> Result<Due, StoreError> {
         type Row = (Option<i64>, bool, Option<i64>, Option<i64>);

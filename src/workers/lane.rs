@@ -99,6 +99,11 @@ impl<C: Prepare> Lane<C> {
         }
     }
 
+    /// When (UTC) the credential in use at `now` ends, where it is known.
+    pub fn credential_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        self.channel.credential_expiry(now)
+    }
+
     /// Why the breaker is open, if it is.
     pub fn open_reason(&self) -> Option<String> {
         lock(&self.state.breaker).open_reason().map(str::to_owned)
@@ -187,7 +192,7 @@ impl<C: Prepare> Lane<C> {
                 Ok(message) => leases.push((lease, message)),
                 Err(reason) => {
                     let cancelled = send::released(&lease, DeliveryState::Cancelled, reason, now);
-                    send::settle(outcomes, &lease, cancelled).await;
+                    send::settle(outcomes, &lease, now, cancelled).await;
                 }
             }
         }

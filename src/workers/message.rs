@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use jiff::Timestamp;
+
 use crate::{
     channels::{Channel, apns::Apns, fcm::Fcm, presence::Presence},
     domain::{alert, delivery::Push, presence::Event, zone::Zones},
@@ -10,6 +12,9 @@ use crate::{
 
 /// A channel whose messages the database can make.
 pub trait Prepare: Channel {
+    /// The instant (UTC) that a message is about: lateness counts from here.
+    fn since(message: &Self::Message) -> Timestamp;
+
     /// The messages of these leases, in the same order; `Err` says why one must not go any more.
     fn prepare(
         tx: &mut Tx,
@@ -19,6 +24,10 @@ pub trait Prepare: Channel {
 }
 
 impl Prepare for Apns {
+    fn since(push: &Push) -> Timestamp {
+        push.at
+    }
+
     async fn prepare(
         tx: &mut Tx,
         claimed: &[Claimed],
@@ -29,6 +38,10 @@ impl Prepare for Apns {
 }
 
 impl Prepare for Fcm {
+    fn since(push: &Push) -> Timestamp {
+        push.at
+    }
+
     async fn prepare(
         tx: &mut Tx,
         claimed: &[Claimed],
@@ -39,6 +52,10 @@ impl Prepare for Fcm {
 }
 
 impl Prepare for Presence {
+    fn since(event: &Event) -> Timestamp {
+        event.effective_at
+    }
+
     async fn prepare(
         tx: &mut Tx,
         claimed: &[Claimed],

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -164,20 +165,33 @@ impl Lanes {
         apns + fcm + presence
     }
 
-    /// Each lane's breaker: why it is open, or `None`.
-    pub fn breakers(&self) -> Vec<(ChannelKind, Option<String>)> {
-        let apns = self
-            .apns
-            .as_ref()
-            .map(|lane| (ChannelKind::Apns, lane.open_reason()));
-        let fcm = self
-            .fcm
-            .as_ref()
-            .map(|lane| (ChannelKind::Fcm, lane.open_reason()));
-        let presence = self
-            .presence
-            .as_ref()
-            .map(|lane| (ChannelKind::Presence, lane.open_reason()));
-        apns.into_iter().chain(fcm).chain(presence).collect()
+    /// Each lane's state, in the order ops read them.
+    pub fn states(&self, now: Timestamp) -> Vec<LaneState> {
+        macro_rules! state {
+            ($kind:ident, $lane:expr) => {
+                $lane.as_ref().map(|lane| LaneState {
+                    kind: ChannelKind::$kind,
+                    open: lane.open_reason(),
+                    credential_expiry: lane.credential_expiry(now),
+                })
+            };
+        }
+        let states = [
+            state!(Apns, self.apns),
+            state!(Fcm, self.fcm),
+            state!(Presence, self.presence),
+        ];
+        states.into_iter().flatten().collect()
     }
+}
+
+/// How a lane is.
+#[derive(Debug, Clone)]
+pub struct LaneState {
+    /// The receiver.
+    pub kind: ChannelKind,
+    /// Why its breaker is open, if it is.
+    pub open: Option<String>,
+    /// When (UTC) the credential in use ends, where it is known.
+    pub credential_expiry: Option<Timestamp>,
 }

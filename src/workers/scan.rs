@@ -228,11 +228,14 @@ async fn settle_modes(store: Store, now: Timestamp, post: bool) -> Result<usize,
     let mut all = 0;
     loop {
         let mut tx = store.begin().await?;
-        let (settled, ended) = store.settle_modes(&mut tx, now, BATCH, post).await?;
+        let modes = store.settle_modes(&mut tx, now, BATCH, post).await?;
         tx.commit().await?;
-        tell_ended(&ended);
-        all += settled;
-        if settled < BATCH as usize {
+        for (workspace, mode) in &modes.changed {
+            tracing::info!(workspace, kind = mode.as_str(), "mode");
+        }
+        tell_ended(&modes.ended);
+        all += modes.settled;
+        if modes.settled < BATCH as usize {
             return Ok(all);
         }
     }
@@ -265,11 +268,16 @@ pub(super) fn tell_ended(ended: &[Moved]) {
             channel,
             state,
             reason,
+            about,
         } = delivery;
         metrics::delivery_settled(*channel, *state, reason, None);
         tracing::info!(
             delivery = %id,
+            transition = about.transition,
+            agent = about.agent,
             channel = channel.as_str(),
+            kind = about.kind,
+            boundary = about.boundary.map(tracing::field::display),
             outcome = state.as_str(),
             reason,
             "delivery_ended"

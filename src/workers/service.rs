@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Shared,
     lane::Until,
-    receivers::{Lanes, Receivers},
+    receivers::{LaneState, Lanes, Receivers},
     scan::{Pass, Scan},
     settle::chain,
 };
@@ -85,9 +85,9 @@ impl Engine {
         self.shared.progress.clone()
     }
 
-    /// Each receiver's breaker: why it is open, or `None`.
-    pub fn breakers(&self) -> Vec<(ChannelKind, Option<String>)> {
-        self.lanes.breakers()
+    /// How each receiver's lane is.
+    pub fn lanes(&self) -> Vec<LaneState> {
+        self.lanes.states(self.shared.clock.now())
     }
 
     /// One pass: records all that is due, sends what can be sent now.
@@ -247,8 +247,11 @@ impl Engine {
             let oldest = mine().filter_map(|count| count.oldest).min();
             metrics::oldest_pending(kind, oldest.map_or(Duration::ZERO, |at| until(now, at)));
         }
-        for (kind, open) in self.breakers() {
-            metrics::breaker(kind, open.is_some());
+        for lane in self.lanes() {
+            metrics::breaker(lane.kind, lane.open.is_some());
+            if let Some(at) = lane.credential_expiry {
+                metrics::credential_expiry(lane.kind.as_str(), at);
+            }
         }
         for (platform, stored, count) in devices {
             let platform = if platform == "ios" {

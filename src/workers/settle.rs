@@ -14,7 +14,7 @@ use crate::{
         delivery::{ChannelKind, DeliveryState, DeviceFate},
         device::Platform,
     },
-    store::{Kept, Settlement, Store, StoreError},
+    store::{About, Kept, Settlement, Store, StoreError},
     telemetry::metrics,
 };
 
@@ -26,7 +26,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub(super) struct Outcome {
     pub(super) settlement: Settlement,
-    /// Its boundary, or when a presence event was recorded, UTC.
+    pub(super) about: About,
+    /// The instant (UTC) that it is about: lateness counts from here.
     pub(super) since: Timestamp,
 }
 
@@ -88,7 +89,11 @@ async fn write(
 
 /// One line for each attempt, and its numbers.
 fn tell(channel: ChannelKind, outcome: &Outcome, kept: &Kept) {
-    let Outcome { settlement, since } = outcome;
+    let Outcome {
+        settlement,
+        about,
+        since,
+    } = outcome;
     let lag = settlement.finished_at.duration_since(*since).unsigned_abs();
     if kept.state != DeliveryState::Pending {
         metrics::delivery_settled(channel, kept.state, &kept.reason, Some(lag));
@@ -102,7 +107,11 @@ fn tell(channel: ChannelKind, outcome: &Outcome, kept: &Kept) {
     }
     tracing::info!(
         delivery = %settlement.id,
+        transition = about.transition,
+        agent = about.agent,
         channel = channel.as_str(),
+        kind = about.kind,
+        boundary = about.boundary.map(tracing::field::display),
         attempt = settlement.epoch,
         outcome = settlement.outcome,
         state = kept.state.as_str(),

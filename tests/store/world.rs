@@ -170,7 +170,7 @@ impl Database {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        looked_at.0
+        looked_at.settled
     }
 
     /// The whole delivery log, newest first.

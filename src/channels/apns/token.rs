@@ -32,6 +32,11 @@ struct Claims<'a> {
     iat: i64,
 }
 
+/// The start of the half hour, Unix time.
+fn issued(now: Timestamp) -> i64 {
+    now.as_second().div_euclid(HALF_HOUR) * HALF_HOUR
+}
+
 /// The key, and the token of the current half hour.
 pub(super) struct Signer {
     key: SigningKey,
@@ -69,9 +74,14 @@ impl Signer {
         })
     }
 
+    /// When (UTC) Apple takes the token of `now` no longer.
+    pub(super) fn expiry(now: Timestamp) -> Option<Timestamp> {
+        Timestamp::from_second(issued(now) + 2 * HALF_HOUR).ok()
+    }
+
     /// The `authorization` header for a request at `now` (UTC), marked as sensitive.
     pub(super) fn header(&self, now: Timestamp) -> HeaderValue {
-        let issued = now.as_second().div_euclid(HALF_HOUR) * HALF_HOUR;
+        let issued = issued(now);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         match &*current {
             Some((at, header)) if *at == issued => header.clone(),

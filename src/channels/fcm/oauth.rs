@@ -46,6 +46,7 @@ pub(super) struct Access {
     /// `Bearer` and the token, marked as sensitive.
     pub(super) header: HeaderValue,
     replace_at: Timestamp,
+    ends_at: Timestamp,
 }
 
 /// The source of access tokens.
@@ -114,6 +115,12 @@ impl OAuth {
         state.access = outcome.as_ref().ok().cloned();
         self.refreshes.fetch_add(1, Ordering::Release);
         outcome
+    }
+
+    /// When (UTC) the current token ends; `None` without one, or while it is being replaced.
+    pub(super) fn expiry(&self) -> Option<Timestamp> {
+        let state = self.state.try_lock().ok()?;
+        state.access.as_ref().map(|access| access.ends_at)
     }
 
     /// Throws `access` away, if it is still the current token.
@@ -213,11 +220,13 @@ fn granted(body: &[u8], number: u64, now: Timestamp) -> Option<Access> {
     header.set_sensitive(true);
     let life = SignedDuration::from_secs(granted.expires_in.clamp(0, LONGEST));
     let replace_at = now.checked_add((life - MARGIN).max(life / 2)).ok()?;
+    let ends_at = now.checked_add(life).ok()?;
     Some(Access {
         number,
         token: granted.access_token.into(),
         header,
         replace_at,
+        ends_at,
     })
 }
 

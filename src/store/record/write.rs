@@ -6,7 +6,7 @@ use super::Batch;
 use crate::{
     domain::delivery::DeliveryState,
     store::{
-        Moved, StoreError, Tx, ms,
+        About, Moved, StoreError, Tx, ms,
         rows::{json, list, moved},
         sql::{run, statements},
     },
@@ -35,17 +35,18 @@ statements! {
                      WHERE d.receiver = v.receiver AND d.channel = 'presence' AND d.sequence < v.sequence
                        AND d.state = 'pending')
                    AND state = 'pending'
-                 RETURNING id, channel, state, reason";
+                 RETURNING id, channel, state, reason, transition_id, agent_id, kind, boundary_at";
     CANCEL = "UPDATE deliveries SET state = 'cancelled', reason = v.reason, settled_at = v.now
               FROM {rows(id TEXT, reason TEXT, now BIGINT)}
               WHERE deliveries.id = v.id AND deliveries.state = 'pending'
-              RETURNING deliveries.id, deliveries.channel, deliveries.state, deliveries.reason";
+              RETURNING deliveries.id, deliveries.channel, deliveries.state, deliveries.reason,
+                  deliveries.transition_id, deliveries.agent_id, deliveries.kind, deliveries.boundary_at";
     // What is under way cannot be called back, but must not be repeated.
     REVOKE = "UPDATE deliveries SET revoked = v.reason FROM {rows(id TEXT, reason TEXT)}
               WHERE deliveries.id = v.id AND deliveries.state = 'leased'";
     CANCEL_AGENT = "UPDATE deliveries SET state = 'cancelled', reason = 'agent_removed', settled_at = $2
               WHERE agent_id {in_list} AND state IN ('pending', 'leased') AND state = 'pending' AND channel <> 'presence'
-              RETURNING id, channel, state, reason";
+              RETURNING id, channel, state, reason, transition_id, agent_id, kind, boundary_at";
     REVOKE_AGENT = "UPDATE deliveries SET revoked = 'agent_removed'
               WHERE agent_id {in_list} AND state IN ('pending', 'leased') AND state = 'leased' AND channel <> 'presence'";
     // Recorded by a clock that ran ahead, and expired before anything was sent: now is its time.
@@ -121,16 +122,7 @@ impl Batch<'_> {
         if written < self.deliveries.len() as u64 {
             run!(tx, execute REVISIT, &rows)?;
         }
-        if let Tx::Postgres(c) = tx {
-            // Other workers' lanes hear of it when this commits.
-            sqlx::query("NOTIFY shiftbell_outbox")
-                .execute(&mut **c)
-                .await
-                .map_err(|source| StoreError::Statement {
-                    name: "NOTIFY",
-                    source,
-                })?;
-        }
+        tx.notify_outbox().await?;
         let ended = self.deliveries.iter().filter(|d| d.settled_at.is_some());
         Ok(ended
             .map(|d| Moved {
@@ -138,6 +130,14 @@ impl Batch<'_> {
                 channel: d.channel,
                 state: DeliveryState::Expired,
                 reason: d.reason.unwrap_or_default().to_owned(),
+                about: About {
+                    transition: d.transition_id.to_string(),
+                    agent: d.agent_id.map(str::to_owned),
+                    kind: d.kind.to_owned(),
+                    boundary: d
+                        .boundary_at
+                        .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+                },
             })
             .collect())
     }

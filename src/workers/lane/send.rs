@@ -69,8 +69,9 @@ impl<C: Prepare> Sender<C> {
     async fn request(&self, leases: &[Claimed], messages: &[C::Message], until: Timestamp) {
         let now = self.clock.now();
         if let Some((state, reason)) = self.too_late(leases, now, until) {
-            for lease in leases {
-                settle(&self.outcomes, lease, released(lease, state, reason, now)).await;
+            for (lease, message) in leases.iter().zip(messages) {
+                let back = released(lease, state, reason, now);
+                settle(&self.outcomes, lease, C::since(message), back).await;
             }
             return;
         }
@@ -80,9 +81,9 @@ impl<C: Prepare> Sender<C> {
         let now = self.clock.now();
         metrics::request_ended(kind, watch.elapsed());
         learn(&self.place.0, kind, &judgement, now);
-        for lease in leases {
+        for (lease, message) in leases.iter().zip(messages) {
             let settlement = judged(kind, lease, leases.len(), &judgement, now);
-            settle(&self.outcomes, lease, settlement).await;
+            settle(&self.outcomes, lease, C::since(message), settlement).await;
         }
     }
 
@@ -186,8 +187,13 @@ pub(super) fn released(
 pub(super) async fn settle(
     outcomes: &mpsc::Sender<Outcome>,
     lease: &Claimed,
+    since: Timestamp,
     settlement: Settlement,
 ) {
-    let since = lease.since;
-    let _ = outcomes.send(Outcome { settlement, since }).await;
+    let outcome = Outcome {
+        settlement,
+        about: lease.about.clone(),
+        since,
+    };
+    let _ = outcomes.send(outcome).await;
 }
