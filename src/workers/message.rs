@@ -61,11 +61,20 @@ impl Prepare for Presence {
         claimed: &[Claimed],
         _: &Zones,
     ) -> Result<Vec<Result<Event, &'static str>>, StoreError> {
-        Ok(tx.events(claimed).await?.into_iter().map(Ok).collect())
+        events(tx, claimed).await
     }
 }
 
-async fn pushes(
+/// The presence events of these leases.
+pub async fn events(
+    tx: &mut Tx,
+    claimed: &[Claimed],
+) -> Result<Vec<Result<Event, &'static str>>, StoreError> {
+    Ok(tx.events(claimed).await?.into_iter().map(Ok).collect())
+}
+
+/// The pushes of these leases.
+pub async fn pushes(
     tx: &mut Tx,
     claimed: &[Claimed],
     zones: &Zones,

@@ -5,7 +5,7 @@
 //! rows that the next pass, in whatever process, finds and finishes.
 
 pub mod lane;
-mod message;
+pub mod message;
 pub mod receivers;
 pub mod scan;
 pub mod service;

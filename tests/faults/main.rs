@@ -26,6 +26,7 @@ mod frozen_in_request;
 mod poison;
 mod postgres_crashes;
 mod postgres_restarts;
+mod simulation;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -63,6 +64,7 @@ faults! {
     "7" frozen_in_request "frozen in the middle of a request";
     "8" postgres_crashes "Postgres crashes";
     "9" postgres_restarts "Postgres restarts under load";
+    "all" simulation "a simulated team under random faults, by seed";
     "10" commit_answer_lost "the answer to COMMIT is lost";
 }
 

@@ -1,0 +1,326 @@
+//! The worker's lives: each a runtime and a store of its own, over one file and one clock.
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use shiftbell::{
+    clock::Clock,
+    domain::{agent::Agent, delivery::ChannelKind, zone::Zones},
+    store::{DeliveryFilter, Due, OpenOptions, Store},
+    triggers::shift::Rules,
+    workers::{
+        Shared,
+        lane::{Lane, Limits, Until},
+        scan::Scan,
+    },
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    model::{Dice, PresenceModel, PushModel, Receivers},
+    team,
+};
+use crate::checker::Run;
+
+/// How a life ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Killed at some request.
+    Crash,
+    /// Stopped after some ticks, all of them whole.
+    Restart,
+}
+
+/// One seed's world.
+pub(super) struct Stage {
+    pub(super) clock: Clock,
+    pub(super) crashes: u64,
+    url: String,
+    receivers: Arc<Receivers>,
+    team: Vec<Agent>,
+    zones: Arc<Zones>,
+    /// The last edit, after which every boundary must be accounted for.
+    from: Timestamp,
+    /// The furthest the clock ever was.
+    furthest: Timestamp,
+    _folder: tempfile::TempDir,
+}
+
+pub(super) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+impl Stage {
+    /// A team, stored and evaluated for the first time at `start`.
+    pub(super) fn set(start: Timestamp, dice: &mut Dice, receivers: Arc<Receivers>) -> Self {
+        let folder = folder();
+        let stage = Self {
+            clock: Clock::manual(start),
+            crashes: 0,
+            url: format!("sqlite://{}", folder.path().join("shiftbell.db").display()),
+            receivers,
+            team: team::team(dice),
+            zones: Arc::new(Zones::built_in()),
+            from: start,
+            furthest: start,
+            _folder: folder,
+        };
+        stage.store(&stage.team);
+        stage.number_installation();
+        stage.one_tick();
+        stage
+    }
+
+    fn store(&self, agents: &[Agent]) {
+        runtime().block_on(async {
+            let store = Store::open(&OpenOptions::new(self.url.clone()))
+                .await
+                .unwrap();
+            let mut tx = store.begin().await.unwrap();
+            tx.put_agents(agents, self.clock.now()).await.unwrap();
+            tx.commit().await.unwrap();
+            store.close().await;
+        });
+    }
+
+    /// The installation's number, which ids of events are made of, is drawn at random; not here.
+    fn number_installation(&self) {
+        runtime().block_on(async {
+            let store = Store::open(&OpenOptions::new(self.url.clone()))
+                .await
+                .unwrap();
+            let mut tx = store.begin().await.unwrap();
+            tx.set_meta("installation", "simulated").await.unwrap();
+            tx.commit().await.unwrap();
+            store.close().await;
+        });
+    }
+
+    fn one_tick(&self) {
+        runtime().block_on(async {
+            let worker = self.worker().await;
+            worker.tick().await;
+            worker.store.close().await;
+        });
+    }
+
+    /// Lives for a while, from due time to due time.
+    pub(super) fn live(&mut self, end: Timestamp, dice: &mut Dice, ending: Ending) {
+        let fuse = (ending == Ending::Crash).then(|| dice.below(6));
+        self.receivers.light_fuse(fuse);
+        let ticks = 3 + dice.below(20);
+        let jitters: Vec<i64> = (0..ticks).map(|_| 1 + dice.below(20_000)).collect();
+        let runtime = runtime();
+        let crashed = runtime.block_on(async {
+            let worker = self.worker().await;
+            let life = async {
+                for jitter in jitters {
+                    worker.tick().await;
+                    if self.clock.now() >= end {
+                        break;
+                    }
+                    let next = worker.next().await;
+                    let soonest = self.clock.now() + SignedDuration::from_millis(jitter);
+                    self.clock.set(
+                        next.unwrap_or(soonest)
+                            .max(soonest)
+                            .min(end + SignedDuration::from_secs(1)),
+                    );
+                }
+            };
+            let crashed = tokio::select! {
+                biased;
+                () = self.receivers.blown() => true,
+                () = life => false,
+            };
+            if !crashed {
+                worker.store.close().await;
+            }
+            crashed
+        });
+        // Drops every task of this life, wherever it stands.
+        drop(runtime);
+        self.receivers.light_fuse(None);
+        self.crashes += u64::from(crashed);
+        self.furthest = self.furthest.max(self.clock.now());
+    }
+
+    /// Nobody works for up to `minutes` minutes.
+    pub(super) fn sleep_through(&mut self, dice: &mut Dice, minutes: i64) {
+        self.clock.advance(Duration::from_secs(
+            60 * (1 + dice.below(minutes)).unsigned_abs(),
+        ));
+        self.furthest = self.furthest.max(self.clock.now());
+    }
+
+    /// The clock steps back by up to an hour.
+    pub(super) fn step_back(&mut self, dice: &mut Dice) {
+        let back = SignedDuration::from_secs(1 + dice.below(3600));
+        self.clock.set(self.clock.now() - back);
+    }
+
+    /// One agent's hours change.
+    pub(super) fn edit(&mut self, dice: &mut Dice) {
+        let n = dice.below(self.team.len() as i64) as usize;
+        self.team[n].hours = team::hours(dice);
+        self.store(&self.team[n..=n]);
+        // What was due around the edit is judged by the other invariants.
+        self.from = self.furthest.max(self.clock.now()) + SignedDuration::from_secs(1);
+    }
+
+    /// Works in peace until nothing is left to do.
+    pub(super) fn rest(&mut self, dice: &mut Dice) {
+        self.clock
+            .set(self.furthest.max(self.clock.now()) + SignedDuration::from_secs(1));
+        for _ in 0..200 {
+            self.one_tick();
+            if self.is_quiet() {
+                return;
+            }
+            self.clock
+                .advance(Duration::from_secs(20 + dice.below(20).unsigned_abs()));
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        runtime().block_on(async {
+            let worker = self.worker().await;
+            let mut tx = worker.store.snapshot().await.unwrap();
+            let open = tx.open_counts().await.unwrap();
+            let due: Due = tx.next_due().await.unwrap();
+            tx.commit().await.unwrap();
+            worker.store.close().await;
+            open.is_empty() && due.scan.is_none_or(|at| at > self.clock.now())
+        })
+    }
+
+    pub(super) fn judge(&self, judge: impl FnOnce(&Run<'_>) -> Vec<String>) -> Vec<String> {
+        let opening = runtime();
+        let store = opening
+            .block_on(Store::open(&OpenOptions::new(self.url.clone())))
+            .unwrap();
+        self.receivers.with_seen(|seen| {
+            judge(&Run {
+                seen,
+                store: &store,
+                team: &self.team,
+                zones: &self.zones,
+                from: self.from,
+                until: self.clock.now(),
+                printed: "",
+                secrets: &[],
+            })
+        })
+    }
+
+    /// The whole log with its attempts, worker names left out.
+    pub(super) fn digest(&self) -> String {
+        runtime().block_on(async {
+            let store = Store::open(&OpenOptions::new(self.url.clone()))
+                .await
+                .unwrap();
+            let mut tx = store.snapshot().await.unwrap();
+            let filter = DeliveryFilter {
+                limit: 1_000_000,
+                ..DeliveryFilter::default()
+            };
+            let mut digest = String::new();
+            let mut rows = tx.deliveries(&filter).await.unwrap();
+            // Events' ids hold the installation's number, which is drawn anew.
+            rows.sort_by_key(|row| {
+                (
+                    row.created_at,
+                    row.receiver.clone(),
+                    row.sequence,
+                    row.kind.clone(),
+                )
+            });
+            for row in rows {
+                let attempts = tx.attempts(&row.id).await.unwrap();
+                let attempts: Vec<_> = attempts
+                    .iter()
+                    .map(|a| (a.epoch, a.started_at, a.finished_at, a.outcome.clone()))
+                    .collect();
+                writeln!(
+                    digest,
+                    "{} {} {} {attempts:?}",
+                    row.receiver, row.kind, row.state
+                )
+                .unwrap();
+            }
+            tx.commit().await.unwrap();
+            store.close().await;
+            digest
+        })
+    }
+
+    async fn worker(&self) -> Worker {
+        let store = Store::open(&OpenOptions::new(self.url.clone()))
+            .await
+            .unwrap();
+        let shared = Shared::new(store.clone(), self.clock.clone(), "simulated");
+        let rules = Rules {
+            useful_for: Duration::from_mins(15),
+            push: vec![ChannelKind::Apns, ChannelKind::Fcm],
+        };
+        let zones = Zones::built_in();
+        let scan = Arc::new(Scan::new(shared.clone(), rules, true, zones, None));
+        let limits = Limits {
+            lease: Duration::from_mins(1),
+            request_timeout: Duration::from_secs(10),
+            per_second: 100_000,
+        };
+        let push = |kind| {
+            let model = Arc::new(PushModel(kind, Arc::clone(&self.receivers)));
+            Lane::new(shared.clone(), model, limits, Arc::clone(&scan))
+        };
+        let model = Arc::new(PresenceModel(Arc::clone(&self.receivers)));
+        Worker {
+            apns: push(ChannelKind::Apns),
+            fcm: push(ChannelKind::Fcm),
+            presence: Lane::new(shared.clone(), model, limits, Arc::clone(&scan)),
+            scan,
+            store,
+        }
+    }
+}
+
+/// In memory where that is to be had: it is written to a great deal and worth nothing.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+/// One life's engine: what `tick` does, one receiver after the other.
+struct Worker {
+    store: Store,
+    scan: Arc<Scan>,
+    apns: Lane<PushModel>,
+    fcm: Lane<PushModel>,
+    presence: Lane<PresenceModel>,
+}
+
+impl Worker {
+    async fn tick(&self) {
+        let go = CancellationToken::new();
+        self.scan.revise().await.unwrap();
+        self.scan.pass(&go).await.unwrap();
+        self.apns.run(Until::Idle, &go).await;
+        self.fcm.run(Until::Idle, &go).await;
+        self.presence.run(Until::Idle, &go).await;
+    }
+
+    /// When there is something to do next.
+    async fn next(&self) -> Option<Timestamp> {
+        let mut tx = self.store.snapshot().await.unwrap();
+        let due = tx.next_due().await.unwrap();
+        let mut next: Vec<Timestamp> = due.scan.into_iter().chain(due.reap).collect();
+        for channel in ChannelKind::ALL {
+            next.extend(tx.next_send(channel).await.unwrap());
+        }
+        tx.commit().await.unwrap();
+        next.into_iter().min()
+    }
+}
