@@ -373,3 +373,40 @@ async fn wrong_credentials_open_the_breaker_and_cost_no_try() {
     stage.at("2026-03-30T07:10:00Z").await;
     assert_eq!(stage.rung(), ["ana hours_start 2026-03-30T07:00:00Z"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_ran_ahead_and_came_back_loses_no_boundary() {
+    let stage = monday().await;
+    // An hour ahead: Ana's start is long past, and too late to ring.
+    stage.at("2026-03-30T07:40:00Z").await;
+    assert_eq!(stage.count("apns", "expired").await, 1);
+    stage.at("2026-03-30T06:40:00Z").await;
+    stage.at("2026-03-30T07:00:00Z").await;
+    assert_eq!(stage.rung(), ["ana hours_start 2026-03-30T07:00:00Z"]);
+    let log = stage.log().await;
+    let alerts = log.iter().filter(|row| row.channel == "apns");
+    assert_eq!(alerts.count(), 1, "one alert, one row");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn presence_switched_on_later_is_told_the_present_once() {
+    let mut stage = monday().await;
+    stage.switch_presence(false);
+    stage.at("2026-03-30T07:00:00Z").await;
+    stage.at("2026-03-30T08:00:00Z").await;
+    assert_eq!(stage.posted().len(), 3, "only what was posted before");
+    stage.switch_presence(true);
+    stage.at("2026-03-30T09:00:00Z").await;
+    let mut news = stage.posted();
+    news.retain(|event| !event.ends_with("#1"));
+    assert_eq!(
+        news,
+        [
+            "acme live_chat #2",
+            "ana online hours_start #2",
+            "ben online hours_start #2"
+        ]
+    );
+    stage.at("2026-03-30T09:10:00Z").await;
+    assert_eq!(stage.posted().len(), 6);
+}

@@ -16,6 +16,7 @@ mod log;
 mod modes;
 mod open;
 mod outbox;
+mod posting;
 mod record;
 mod roster;
 mod rows;
@@ -197,6 +198,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         modes::ALL,
         open::ALL,
         outbox::ALL,
+        posting::ALL,
         record::ALL,
         roster::ALL,
         watch::ALL,

@@ -104,7 +104,7 @@ impl Store {
                     recorded_at: ms(now),
                     ..TransitionRow::default()
                 };
-                batch.transition(row, post.then_some(workspace.as_str()), ms(now));
+                batch.transition(row, post, ms(now));
             }
         }
         if !settled.is_empty() {

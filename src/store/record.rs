@@ -137,7 +137,7 @@ impl<'a> Batch<'a> {
     fn decision(&mut self, store: &Store, decision: &'a Decision, now: i64, post: bool) {
         let Some((last, passed)) = decision.boundaries.split_last() else {
             if let Some(transition) = Self::change_of(store, decision, now) {
-                self.transition(transition, post.then_some(decision.agent.as_str()), now);
+                self.transition(transition, post, now);
             }
             self.aftermath(decision, now);
             return;
@@ -145,7 +145,7 @@ impl<'a> Batch<'a> {
         for reached in passed {
             let transition = Self::boundary_of(store, decision, reached, now);
             self.alerts(decision, reached, transition.id, now);
-            self.transition(transition, None, now);
+            self.transition(transition, false, now);
         }
         let mut transition = Self::boundary_of(store, decision, last, now);
         if let Some(change) = Self::change_of(store, decision, now) {
@@ -158,7 +158,7 @@ impl<'a> Batch<'a> {
             };
         }
         self.alerts(decision, last, transition.id, now);
-        self.transition(transition, post.then_some(decision.agent.as_str()), now);
+        self.transition(transition, post, now);
         self.aftermath(decision, now);
     }
 
@@ -206,45 +206,48 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Adds a transition and, where it takes a sequence and `post` names its subject, its event.
-    pub(super) fn transition(&mut self, row: TransitionRow<'a>, post: Option<&'a str>, now: i64) {
-        if let (Some(subject), Some(sequence)) = (post, row.sequence) {
-            let kind = if row.agent_id.is_some() {
-                "agent.status_changed"
-            } else {
-                "workspace.mode_changed"
-            };
-            let receiver = format!(
-                "{}:{subject}",
-                if row.agent_id.is_some() {
-                    "agent"
-                } else {
-                    "workspace"
-                }
-            );
-            self.superseded.push(Superseded {
-                receiver: receiver.clone(),
-                sequence,
-            });
-            self.deliveries.push(NewDelivery {
-                id: Uuid::new_v5(&row.id, b"event"),
-                transition_id: row.id,
-                channel: ChannelKind::Presence,
-                workspace_id: row.workspace_id,
-                agent_id: row.agent_id,
-                kind,
-                receiver,
-                boundary_at: None,
-                sequence: Some(sequence),
-                state: DeliveryState::Pending.as_str(),
-                reason: None,
-                due_at: now,
-                deadline_at: None,
-                created_at: now,
-                settled_at: None,
-            });
+    /// Adds a transition and, where it takes a sequence and is to be posted, its event.
+    pub(super) fn transition(&mut self, row: TransitionRow<'a>, post: bool, now: i64) {
+        if let (true, Some(sequence)) = (post, row.sequence) {
+            self.event(row.id, row.workspace_id, row.agent_id, sequence, now);
         }
         self.transitions.push(row);
+    }
+
+    /// Adds the event of a change of this agent, or of its workspace's mode.
+    pub(super) fn event(
+        &mut self,
+        transition: Uuid,
+        workspace: &'a str,
+        agent: Option<&'a str>,
+        sequence: i64,
+        now: i64,
+    ) {
+        let (kind, receiver) = match agent {
+            Some(agent) => ("agent.status_changed", format!("agent:{agent}")),
+            None => ("workspace.mode_changed", format!("workspace:{workspace}")),
+        };
+        self.superseded.push(Superseded {
+            receiver: receiver.clone(),
+            sequence,
+        });
+        self.deliveries.push(NewDelivery {
+            id: Uuid::new_v5(&transition, b"event"),
+            transition_id: transition,
+            channel: ChannelKind::Presence,
+            workspace_id: workspace,
+            agent_id: agent,
+            kind,
+            receiver,
+            boundary_at: None,
+            sequence: Some(sequence),
+            state: DeliveryState::Pending.as_str(),
+            reason: None,
+            due_at: now,
+            deadline_at: None,
+            created_at: now,
+            settled_at: None,
+        });
     }
 
     fn alerts(&mut self, decision: &'a Decision, reached: &Reached, transition_id: Uuid, now: i64) {

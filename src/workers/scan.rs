@@ -79,11 +79,17 @@ impl Scan {
     }
 
     /// Makes plans afresh that were made with older time-zone data, or ahead of a clock that has
-    /// stepped back since. Reads two values; writes only if one of them says so.
+    /// stepped back since; posts what is missing where the presence API was just switched on. Reads
+    /// three values; writes only if one of them says so.
     pub async fn revise(&self) -> Result<(), StoreError> {
         self.reload_zones();
         let (version, clock) = (self.zones().version().to_owned(), self.shared.clock.clone());
+        let post = self.post;
         let revised = self.shared.store.unit(move |store| async move {
+            let events = store.switch_posting(post, clock.now()).await?;
+            if events > 0 {
+                tracing::info!(events, "presence_switched_on");
+            }
             let mut tx = store.snapshot().await?;
             let planned_with = tx.meta(TZDATA).await?;
             let last = tx.meta(LAST_EVALUATION).await?;

@@ -19,7 +19,13 @@ pub(crate) struct Stage {
     pub(crate) engine: Engine,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
+    config: Config,
     _folder: tempfile::TempDir,
+}
+
+fn engine(store: &Store, clock: &Clock, config: &Config) -> Engine {
+    let shared = Shared::new(store.clone(), clock.clone(), "story");
+    Engine::new(shared, config, shiftbell::zones::load(None).unwrap()).unwrap()
 }
 
 impl Stage {
@@ -39,18 +45,28 @@ impl Stage {
         let store = Store::open(&OpenOptions::new(config.database.url.clone()))
             .await
             .unwrap();
-        let shared = Shared::new(store.clone(), clock.clone(), "story");
-        let engine = Engine::new(shared, &config, shiftbell::zones::load(None).unwrap()).unwrap();
+        let engine = engine(&store, &clock, &config);
         let stage = Self {
             world,
             engine,
             store,
             clock,
+            config,
             _folder: folder,
         };
         stage.import(team).await;
         stage.tick().await;
         stage
+    }
+
+    /// Restarts the worker with or without `[presence]`.
+    #[allow(dead_code, reason = "not every test crate switches it")]
+    pub(crate) fn switch_presence(&mut self, on: bool) {
+        let mut config = self.config.clone();
+        if !on {
+            config.presence = None;
+        }
+        self.engine = engine(&self.store, &self.clock, &config);
     }
 
     /// Imports these lines.

@@ -3,6 +3,7 @@
 use shiftbell::{
     domain::{
         delivery::{ChannelKind, DeliveryState, DeviceFate},
+        plan::Decision,
         presence::{Change, Mode, Status},
     },
     store::{Order, Settlement, sql::Dialect},
@@ -10,7 +11,7 @@ use shiftbell::{
 
 use crate::{
     support::{Database, on_both},
-    world::{at, change, ms, settlement, shift_starts},
+    world::{at, change, decision, ms, settlement, shift_starts},
 };
 
 on_both!(
@@ -22,6 +23,7 @@ on_both!(
     an_old_epoch_settles_nothing,
     a_lease_that_ran_out_is_reaped,
     the_third_crash_is_poison,
+    what_is_revoked_under_way_is_not_repeated,
     a_push_past_its_deadline_expires,
     a_newer_event_supersedes_the_pending_one,
     one_event_of_an_agent_is_under_way,
@@ -443,4 +445,38 @@ async fn phones_are_disabled_by_what_the_receiver_said(db: Database) {
         tx.device_counts().await.unwrap(),
         [("ios".into(), "disabled".into(), 1)]
     );
+}
+
+/// An alert is under way when its boundary is edited away: its answer counts, a repetition is
+/// cancelled.
+async fn what_is_revoked_under_way_is_not_repeated(db: Database) {
+    for (agent, state, expected) in [
+        (
+            "ana",
+            DeliveryState::Pending,
+            "apns cancelled boundary_gone",
+        ),
+        ("ben", DeliveryState::Sent, "apns sent test"),
+    ] {
+        db.hire(agent, "acme");
+        let token = format!("token-{agent}");
+        db.record(&[shift_starts(agent, 1, "09:00:00", &[&token])], "09:00:00")
+            .await;
+        let lease = db.claim(ChannelKind::Apns, "09:00:00").await.remove(0);
+        let edited = Decision {
+            cancel: vec![(lease.id, "boundary_gone")],
+            ..decision(agent, "acme")
+        };
+        db.record(&[edited], "09:00:01").await;
+        let answer = Settlement {
+            due_at: (state == DeliveryState::Pending).then(|| at("09:00:30")),
+            ..settlement(&lease, state, "09:00:02")
+        };
+        assert_eq!(db.settle(&[answer]).await, 0);
+        assert!(
+            db.states().await.contains(&expected.to_owned()),
+            "{:?}",
+            db.states().await
+        );
+    }
 }

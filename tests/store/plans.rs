@@ -15,7 +15,8 @@ use crate::{
 on_both!(no_statement_reads_a_whole_table);
 
 /// They read everything: that is what they are for, and nothing the service does every second.
-const READ_ALL: [&str; 5] = [
+const READ_ALL: [&str; 6] = [
+    "UNPOSTED_MODES",
     "COUNT_AGENTS",
     "DEVICE_COUNTS",
     "REPLAN_ALL",
@@ -109,6 +110,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "KEEP_META" | "WRITE_META" => vec!["'key'", "'value'"],
         "AUDIT" => vec![now, "'ops'", "'retry'", "'d-1'"],
         "PROBLEMS" => vec!["10"],
+        "UNPOSTED" => vec!["'a-5000'", "500"],
         "PAGE" => vec!["'a-5000'", "100"],
         "LIST" => vec!["NULL", "NULL", "NULL", "NULL", "0", "50"],
         "LIST_OF_AGENT" => vec!["NULL", "NULL", "NULL", "NULL", "0", "50", "'a-1'"],
