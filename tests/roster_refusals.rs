@@ -446,3 +446,15 @@ fn entries_are_handed_out_until_the_first_fault() {
     assert!(result.is_err());
     assert_eq!(lines, [1, 2]);
 }
+
+#[test]
+fn an_ios_token_in_another_case_is_the_same_phone() {
+    let device = |token: &str| format!(r#""devices":[{{"platform":"ios","token":"{token}"}}]"#);
+    let file = agent("a", &device(&"ab".repeat(32))) + &agent("b", &device(&"AB".repeat(32)));
+    refuses(
+        file,
+        &[
+            "line 2: devices[0].token: is also the token of the agent on line 1: one phone belongs to one agent",
+        ],
+    );
+}

@@ -77,6 +77,8 @@ CREATE TABLE devices (
     PRIMARY KEY (platform, token)
 ) WITHOUT ROWID;
 CREATE INDEX devices_by_agent ON devices (agent_id);
+-- Apple's tokens are hex digits, which mean the same in either case.
+CREATE UNIQUE INDEX devices_ios ON devices (lower(token)) WHERE platform = 'ios';
 
 -- ---- what the worker recorded ---------------------------------------------------------------------
 

@@ -61,6 +61,10 @@ statements! {
     CLEAR_AWAY = "DELETE FROM away WHERE agent_id {in_list}";
     PUT_AWAY = "INSERT INTO away (agent_id, from_local, until_local) SELECT id, from_local, until_local
                 FROM {rows(id TEXT, from_local TEXT, until_local TEXT)} WHERE TRUE ON CONFLICT DO NOTHING";
+    DROP_SPELLINGS = "DELETE FROM devices WHERE (platform, token) IN (SELECT d.platform, d.token
+                      FROM {rows(platform TEXT, token TEXT)} CROSS JOIN devices d
+                      WHERE v.platform = 'ios' AND d.platform = 'ios' AND lower(d.token) = lower(v.token)
+                        AND d.token <> v.token)";
     DROP_DEVICES = "DELETE FROM devices WHERE (platform, token) IN (SELECT v.platform, v.token
                     FROM {rows(platform TEXT, token TEXT)})";
     PUT_DEVICES = "INSERT INTO devices (platform, token, agent_id, environment, registered_at)
@@ -265,7 +269,9 @@ impl Tx {
             run!(self, execute DROP_DEVICES, json(&gone))?;
         }
         if !rows.is_empty() {
-            run!(self, execute PUT_DEVICES, json(&rows))?;
+            let rows = json(&rows);
+            run!(self, execute DROP_SPELLINGS, &rows)?;
+            run!(self, execute PUT_DEVICES, &rows)?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ on_both!(
     unnamed_fields_stay,
     phones_keep_their_registration,
     a_token_moves_to_the_agent_who_names_it,
+    an_ios_token_is_the_same_in_either_case,
     an_edit_is_dated_by_the_import,
     many_agents_are_paged,
 );
@@ -184,4 +185,26 @@ async fn many_agents_are_paged(db: Database) {
         seen += page.len();
     }
     assert_eq!(seen, 250);
+}
+
+async fn an_ios_token_is_the_same_in_either_case(db: Database) {
+    let line = |agent: &str, token: &str| {
+        format!(
+            r#"{{"id":"{agent}","workspace":"acme","name":"A","timezone":"UTC","devices":[{{"platform":"ios","token":"{token}"}}]}}"#
+        )
+    };
+    let (lower, upper) = ("ab".repeat(32), "AB".repeat(32));
+    import(&db, &line("ana", &lower), "08:00:00").await;
+    import(&db, &line("ben", &upper), "09:00:00").await;
+    assert_eq!(
+        db.sql("SELECT agent_id, token FROM devices"),
+        format!("ben|{upper}"),
+        "one phone, one person"
+    );
+    assert!(
+        db.try_sql(&format!(
+            "INSERT INTO devices (platform, token, agent_id) VALUES ('ios', '{lower}', 'ana')"
+        ))
+        .is_err()
+    );
 }
