@@ -11,7 +11,8 @@
 //!    and judges the answer.
 //! 6. The judgement settles the delivery and its attempt, in one transaction again.
 //!
-//! `domain` knows nobody. `store` and `channels` know `domain` only and never each other;
+//! `domain` knows nobody. `store` and `channels` know `domain` and never each other (a channel has
+//! a stopwatch besides);
 //! `triggers` know `domain`; `workers` join them; [`cli`] and [`http`] sit on top. The test
 //! `tests/architecture.rs` reads the imports and holds this.
 

@@ -13,7 +13,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("zones", &["domain"]),
     ("store", &["domain"]),
-    ("channels", &["domain"]),
+    ("channels", &["domain", "clock"]),
     ("triggers", &["domain"]),
     ("telemetry", &["domain", "clock"]),
     ("lifecycle", &["clock"]),

@@ -37,7 +37,10 @@ use self::{
 use super::{
     Channel, ChannelError, Checkup, Lost, Proof, check_endpoint, streak::Streak, web::Web,
 };
-use crate::domain::delivery::{ChannelKind, Judgement, Push, Verdict};
+use crate::{
+    clock::Stopwatch,
+    domain::delivery::{ChannelKind, Judgement, Push, Verdict},
+};
 
 /// The least wait before a request is repeated of which nobody knows whether it was processed.
 const QUIET: Duration = Duration::from_secs(10);
@@ -146,7 +149,7 @@ impl Fcm {
         useful_for: Duration,
         now: Timestamp,
     ) -> Judgement {
-        let begun = tokio::time::Instant::now();
+        let begun = Stopwatch::start();
         let deadline = self.web.deadline();
         tokio::pin!(deadline);
         let access = match self.oauth.access(now).await {

@@ -36,6 +36,7 @@ use super::{
     answer::{Answer, BODY_LIMIT},
     tls,
 };
+use crate::clock::Stopwatch;
 
 /// Number of a connection; later ones have higher numbers, over all endpoints of the process.
 pub(super) type ConnectionId = u64;
@@ -225,7 +226,7 @@ impl Http2 {
 /// How far a request had come when its time was up.
 #[derive(Debug)]
 struct Progress {
-    begun: tokio::time::Instant,
+    begun: Stopwatch,
     useful_for: Duration,
     /// The connection it was on; 0 for none yet.
     connected: AtomicU64,
@@ -236,7 +237,7 @@ struct Progress {
 impl Progress {
     fn until(useful_for: Duration) -> Self {
         Self {
-            begun: tokio::time::Instant::now(),
+            begun: Stopwatch::start(),
             useful_for,
             connected: AtomicU64::new(0),
             sent: AtomicBool::new(false),

@@ -31,7 +31,7 @@ pub struct OpenOptions {
     pub url: SecretString,
     /// Bring the schema up to date first; otherwise an old schema is refused.
     pub migrate: bool,
-    /// Postgres is reached through a pooler that keeps no session (PgBouncer in transaction mode).
+    /// Postgres is reached through a pooler that keeps no session (`PgBouncer` in transaction mode).
     pub pooler: bool,
     /// Most connections to Postgres.
     pub connections: u32,

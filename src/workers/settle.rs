@@ -70,8 +70,9 @@ async fn write(
         });
         match written.await {
             Ok(kept) => {
-                kept.iter()
-                    .for_each(|k| tell(channel, &outcomes[k.index], k));
+                for k in &kept {
+                    tell(channel, &outcomes[k.index], k);
+                }
                 if kept.len() < outcomes.len() {
                     let deliveries = outcomes.len() - kept.len();
                     tracing::warn!(channel = channel.as_str(), deliveries, "settled_late");

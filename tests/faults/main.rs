@@ -12,6 +12,12 @@
 #[path = "../checker/mod.rs"]
 mod checker;
 #[path = "../support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "shared with other test crates"
+)]
 mod support;
 
 mod kit;
@@ -21,12 +27,18 @@ mod crash_after_acceptance;
 mod crash_after_lease;
 mod crash_at_commits;
 mod crash_loop;
+mod disk_full;
+mod eight_workers;
 mod frozen_before_send;
 mod frozen_in_request;
 mod poison;
+mod pooler;
 mod postgres_crashes;
 mod postgres_restarts;
+mod shared_file;
 mod simulation;
+mod terminated;
+mod unreachable;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -66,6 +78,12 @@ faults! {
     "9" postgres_restarts "Postgres restarts under load";
     "all" simulation "a simulated team under random faults, by seed";
     "10" commit_answer_lost "the answer to COMMIT is lost";
+    "11" unreachable "the database is out of reach, then cuts connections";
+    "15" pooler "a pooler in transaction mode";
+    "16" eight_workers "eight workers, all boundaries at one instant";
+    "17, 18" shared_file "services, ticks and a reader on one SQLite file";
+    "19" disk_full "the disk is full";
+    "39" terminated "SIGTERM under load";
 }
 
 /// Most of the time a fault waits for seconds to pass: so several run side by side.

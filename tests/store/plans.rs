@@ -98,9 +98,8 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "DUE" | "DIRTY_NOW" => vec![now, "100"],
         "CLAIM" => vec!["'presence'", now, "100", now, "FALSE"],
         "SUPERSEDE" => vec![r#"'[{"receiver":"agent:a-1","sequence":2}]'"#, now],
-        "REPLAN_AHEAD" | "DUE_AHEAD" | "LEASED_AHEAD" => vec![now],
         "NEXT_SEND" => vec!["'presence'"],
-        "LAPSED" | "EXPIRE" | "SWEEP" => vec![now],
+        "LAPSED" | "EXPIRE" | "SWEEP" | "REPLAN_AHEAD" | "DUE_AHEAD" | "LEASED_AHEAD" => vec![now],
         "UNKNOWN" | "REAP" | "OVERTAKEN" | "NEW_MODES" | "CANCEL_AGENT" => {
             vec![r#"'["d-1"]'"#, now]
         }

@@ -120,6 +120,12 @@ impl Cluster {
         self.url(&name)
     }
 
+    /// The user and group it runs as, where that is not ours.
+    #[allow(dead_code, reason = "not every test crate starts a pooler")]
+    pub(crate) fn ids(&self) -> Option<(u32, u32)> {
+        self.owner.ids
+    }
+
     /// Where it listens.
     #[allow(dead_code, reason = "not every test crate puts a proxy before it")]
     pub(crate) fn socket(&self) -> PathBuf {

@@ -4,7 +4,7 @@
 //! `Fault/S07` it is always seven seconds later than in UTC, and a slot that starts there at a full
 //! minute starts seven seconds before one.
 
-use std::{fs, path::Path, process::Command};
+use std::{fmt::Write as _, fs, path::Path, process::Command};
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use shiftbell::domain::{
@@ -18,7 +18,11 @@ pub(crate) fn zones(folder: &Path) -> Zones {
     fs::create_dir_all(folder).unwrap();
     let mut rules = String::new();
     for second in 0..60 {
-        rules += &format!("Zone Fault/S{second:02} 0:00:{second:02} - F{second:02}\n");
+        writeln!(
+            rules,
+            "Zone Fault/S{second:02} 0:00:{second:02} - F{second:02}"
+        )
+        .unwrap();
     }
     let source = folder.join("rules.txt");
     fs::write(&source, rules).unwrap();

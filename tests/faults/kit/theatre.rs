@@ -280,7 +280,7 @@ fn team(plan: Plan, first: Timestamp) -> Vec<Agent> {
 }
 
 fn phone(n: usize) -> Device {
-    let (platform, token) = if n % 2 == 0 {
+    let (platform, token) = if n.is_multiple_of(2) {
         (
             Platform::Ios,
             format!("{:064x}", 0xca_0000_0000_u64 + n as u64),

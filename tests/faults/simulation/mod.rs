@@ -45,11 +45,10 @@ pub(crate) async fn inject(extent: Extent) -> Report {
                     let n = next.fetch_add(1, Ordering::Relaxed);
                     let (seed, days) = match first {
                         Some(seed) if n == 0 => (seed, days),
-                        Some(_) => break,
                         // One of them lives through a whole year.
                         None if n == 0 => (0, extent.pick(60, 365)),
                         None if n < 2 * seeds => (n, days),
-                        None => break,
+                        _ => break,
                     };
                     add(&mut all, seed, play(seed, days));
                 }

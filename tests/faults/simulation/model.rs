@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::checker::{Push as SeenPush, Seen};
 
-/// A seeded source of chance (SplitMix64).
+/// A seeded source of chance (`SplitMix64`).
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -105,10 +105,10 @@ impl Receivers {
     /// 0 to 99, the same for the same attempt at the same message.
     fn draw(&self, id: Uuid) -> u64 {
         let mut tries = self.tries.lock().unwrap();
-        let tried = tries.entry(id).or_default();
-        *tried += 1;
+        let count = tries.entry(id).or_default();
+        *count += 1;
         let (high, low) = id.as_u64_pair();
-        let mut dice = Dice::new(self.seed ^ high ^ low.rotate_left(17) ^ (*tried << 40));
+        let mut dice = Dice::new(self.seed ^ high ^ low.rotate_left(17) ^ (*count << 40));
         dice.below(100).unsigned_abs()
     }
 
@@ -274,7 +274,9 @@ impl Channel for PresenceModel {
         let (processed, judgement) = self.0.answer(draw.unwrap_or(99), messages.len());
         self.0.maybe_die().await;
         if processed {
-            messages.iter().for_each(|event| self.0.note_event(event));
+            for event in messages {
+                self.0.note_event(event);
+            }
         }
         judgement
     }

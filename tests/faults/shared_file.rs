@@ -1,0 +1,39 @@
+//! Two services and a tick each second on one `SQLite` file, and a reader that holds its log.
+
+use std::time::Duration;
+
+use super::kit::{Base, Extent, Plan, Report, Theatre, Worker};
+
+pub(crate) async fn inject(extent: Extent) -> Report {
+    let plan = Plan {
+        agents: 300,
+        spread_s: extent.pick(8, 60),
+        lead_s: 8,
+    };
+    let theatre = Theatre::set(Base::Sqlite, plan).await;
+    let mut services = [theatre.worker(), theatre.worker()];
+    theatre.curtain().await;
+    // An open read: what it sees must stay in the log for as long as it lasts.
+    let mut reader = theatre.store.snapshot().await.unwrap();
+    reader.open_counts().await.unwrap();
+    let mut ticks = 0;
+    let mut found = Vec::new();
+    while theatre.clock.now() < theatre.last {
+        let mut tick = Worker::start(&theatre, "tick", &[], &[]);
+        let status = tokio::task::block_in_place(|| tick.wait());
+        ticks += 1;
+        if !status.success() {
+            found.push(format!("L: a tick ended with {status}"));
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    reader.commit().await.unwrap();
+    for service in &mut services {
+        if !service.stop().await.success() {
+            found.push("L: a service did not end well".to_owned());
+        }
+    }
+    let mut report = theatre.judge(ticks).await;
+    report.found.extend(found);
+    report
+}
