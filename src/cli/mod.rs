@@ -185,7 +185,10 @@ fn start(cli: Cli) -> anyhow::Result<Exit> {
     // Fails only if somebody installed one before, which is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let clock = Clock::system();
+    // The demo shows what happens itself.
+    let quiet = matches!(cli.command, Command::Demo(_)).then(|| "warn".to_owned());
     let filter = cli.log.clone().or_else(|| std::env::var("RUST_LOG").ok());
+    let filter = filter.or(quiet);
     telemetry::log::install(clock.clone(), filter.as_deref())?;
     let context = Context {
         config_path: cli.config,

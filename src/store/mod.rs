@@ -105,8 +105,8 @@ pub struct About {
 pub enum Tx {
     /// On `SQLite`.
     Sqlite(Transaction<'static, Sqlite>),
-    /// On Postgres.
-    Postgres(Transaction<'static, Postgres>),
+    /// On Postgres; and whether the session stays ours, so that statements may be prepared in it.
+    Postgres(Transaction<'static, Postgres>, bool),
 }
 
 impl Store {
@@ -122,10 +122,10 @@ impl Store {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.db {
             Db::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
-            Db::Postgres { pool, .. } => pool
+            Db::Postgres { pool, pooler } => pool
                 .begin_with(concat!("BEGIN; ", limits!()))
                 .await
-                .map(Tx::Postgres),
+                .map(|tx| Tx::Postgres(tx, !pooler)),
         }
         .map_err(|source| StoreError::Connection {
             what: "beginning a transaction",
@@ -137,13 +137,13 @@ impl Store {
     pub async fn snapshot(&self) -> Result<Tx, StoreError> {
         match &self.db {
             Db::Sqlite { read, .. } => read.begin().await.map(Tx::Sqlite),
-            Db::Postgres { pool, .. } => pool
+            Db::Postgres { pool, pooler } => pool
                 .begin_with(concat!(
                     "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; ",
                     limits!()
                 ))
                 .await
-                .map(Tx::Postgres),
+                .map(|tx| Tx::Postgres(tx, !pooler)),
         }
         .map_err(|source| StoreError::Connection {
             what: "beginning a read",
@@ -181,7 +181,7 @@ impl Tx {
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+            Self::Postgres(tx, _) => tx.commit().await,
         }
         .map_err(|source| StoreError::Connection {
             what: "committing",

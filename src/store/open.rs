@@ -4,7 +4,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    ConnectOptions,
+    ConnectOptions, Row as _,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -138,7 +138,7 @@ async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
             .connect_lazy_with(connect);
         Ok(Db::Sqlite { write, read })
     } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        let connect = postgres_options(url, options.pooler).map_err(failed)?;
+        let connect = postgres_options(url).map_err(failed)?;
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(Duration::from_secs(10))
@@ -167,17 +167,12 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
         .disable_statement_logging())
 }
 
-fn postgres_options(url: &str, pooler: bool) -> Result<PgConnectOptions, sqlx::Error> {
+fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     let connect = PgConnectOptions::from_str(url)?
         .application_name("shiftbell")
         .disable_statement_logging();
     // No float is ever read, and poolers refuse parameters they do not know.
-    let connect = connect.extra_float_digits(None);
-    Ok(if pooler {
-        connect.statement_cache_capacity(0)
-    } else {
-        connect
-    })
+    Ok(connect.extra_float_digits(None))
 }
 
 /// `SQLite` 3.7.0–3.51.2 can lose commits in WAL mode when checkpoints race ("The WAL-reset bug",
@@ -258,18 +253,16 @@ async fn version(db: &Db) -> Result<i64, StoreError> {
     };
     macro_rules! ask {
         ($pool:expr, $exists:expr) => {{
-            let (exists,): (bool,) = sqlx::query_as($exists)
-                .fetch_one($pool)
-                .await
-                .map_err(failed)?;
-            if !exists {
+            // As text: a pooler may give each of two round trips to another session.
+            let exists = sqlx::raw_sql($exists).fetch_one($pool).await;
+            if !exists
+                .and_then(|row| row.try_get::<bool, _>(0))
+                .map_err(failed)?
+            {
                 return Ok(0);
             }
-            let (newest,): (i64,) = sqlx::query_as(NEWEST)
-                .fetch_one($pool)
-                .await
-                .map_err(failed)?;
-            Ok(newest)
+            let newest = sqlx::raw_sql(NEWEST).fetch_one($pool).await;
+            newest.and_then(|row| row.try_get(0)).map_err(failed)
         }};
     }
     match db {

@@ -123,7 +123,8 @@ macro_rules! run {
     (@each $tx:expr, $sql:ident, $how:ident, $query:ident, $($bind:expr),*) => {
         match &mut *$tx {
             $crate::store::Tx::Sqlite(c) => run!(@$query $sql, Sqlite, $($bind),*).$how(&mut **c).await,
-            $crate::store::Tx::Postgres(c) => run!(@$query $sql, Postgres, $($bind),*).$how(&mut **c).await,
+            $crate::store::Tx::Postgres(c, keeps) => run!(@$query $sql, Postgres, $($bind),*)
+                .persistent(*keeps).$how(&mut **c).await,
         }
         .map_err(|source| $crate::store::StoreError::Statement { name: $sql.name, source })
     };
@@ -131,8 +132,8 @@ macro_rules! run {
         match &mut *$tx {
             $crate::store::Tx::Sqlite(c) => run!(@query $sql, Sqlite, $($bind),*)
                 .execute(&mut **c).await.map(|done| done.rows_affected()),
-            $crate::store::Tx::Postgres(c) => run!(@query $sql, Postgres, $($bind),*)
-                .execute(&mut **c).await.map(|done| done.rows_affected()),
+            $crate::store::Tx::Postgres(c, keeps) => run!(@query $sql, Postgres, $($bind),*)
+                .persistent(*keeps).execute(&mut **c).await.map(|done| done.rows_affected()),
         }
         .map_err(|source| $crate::store::StoreError::Statement { name: $sql.name, source })
     };

@@ -4,7 +4,7 @@
 //! `PRAGMA data_version` changes when another connection committed, and reads no table.
 
 use jiff::Timestamp;
-use sqlx::{Sqlite, pool::PoolConnection, postgres::PgListener};
+use sqlx::{Row as _, Sqlite, pool::PoolConnection, postgres::PgListener};
 
 use super::{
     Db, Store, StoreError, Tx, instant,
@@ -97,9 +97,9 @@ impl Store {
         let Db::Postgres { pool, .. } = &self.db else {
             return Ok(None);
         };
-        let (now,): (i64,) = sqlx::query_as(NOW)
-            .fetch_one(pool)
-            .await
+        let row = sqlx::raw_sql(NOW).fetch_one(pool).await;
+        let now = row
+            .and_then(|row| row.try_get(0))
             .map_err(|source| StoreError::Connection {
                 what: "asking the server's clock",
                 source,
@@ -137,8 +137,9 @@ impl Watch {
 impl Tx {
     /// Wakes other workers' lanes once this commits. On `SQLite` they see the commit itself.
     pub(super) async fn notify_outbox(&mut self) -> Result<(), StoreError> {
-        if let Self::Postgres(c) = self {
-            let sent = sqlx::query("NOTIFY shiftbell_outbox").execute(&mut **c);
+        if let Self::Postgres(c, keeps) = self {
+            let sent = sqlx::query("NOTIFY shiftbell_outbox").persistent(*keeps);
+            let sent = sent.execute(&mut **c);
             sent.await.map_err(|source| StoreError::Statement {
                 name: "NOTIFY",
                 source,
