@@ -52,7 +52,7 @@ pub fn decide(facts: &Facts, zones: &Zones, rules: &Rules, now: Timestamp) -> De
     };
     let next = hours.next_boundary(now).map(|b| b.at);
     let reached = if recorded.status.is_some() {
-        reached(recorded, &hours, now)
+        reached(recorded, &hours, rules, now)
     } else {
         Vec::new()
     };
@@ -77,12 +77,24 @@ pub fn decide(facts: &Facts, zones: &Zones, rules: &Rules, now: Timestamp) -> De
 
 /// Boundaries that came since the agent was looked at last, oldest first; none if the newest of
 /// them was made by an edit after the fact.
-fn reached(recorded: &Recorded, hours: &OperatingHours, now: Timestamp) -> Vec<Boundary> {
+fn reached(
+    recorded: &Recorded,
+    hours: &OperatingHours,
+    rules: &Rules,
+    now: Timestamp,
+) -> Vec<Boundary> {
     let Some(evaluated_at) = recorded.evaluated_at else {
         return Vec::new();
     };
     let after = |t: Timestamp| t + SignedDuration::from_nanos(1);
-    let from = after(evaluated_at).max(now - LOOK_BACK);
+    // Looked at by a clock that ran ahead: what came meanwhile by the true one is still to be told, and
+    // what rang early does not ring again, since an alert's identity is its boundary.
+    let since = if evaluated_at > now {
+        now - rules.useful_for
+    } else {
+        evaluated_at
+    };
+    let from = after(since).max(now - LOOK_BACK);
     let mut came = hours.boundaries(from, after(now).max(from));
     if let Some(edited_at) = recorded.stale_at {
         came.retain(|b| b.at > edited_at || Some(b.at) == recorded.boundary_at);

@@ -40,6 +40,8 @@ const FALLBACK: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_secs(1);
 /// After a pass that could take nothing of what is due, since others hold it.
 const HELD: Duration = Duration::from_millis(200);
+/// A pass for cron begins to send for so long at most.
+const LONGEST_TICK: Duration = Duration::from_secs(45);
 /// How often phones are counted, which reads all of them.
 const COUNT_DEVICES_EVERY: u32 = 10;
 
@@ -96,7 +98,20 @@ impl Engine {
         self.scan.revise().await?;
         self.scan.pass(stop).await?;
         // A round may leave something that can go at once, on a new connection or in a smaller batch.
-        while self.lanes.run(Until::Idle, stop).await > 0 && !stop.is_cancelled() {}
+        // Not for ever, though: the next minute's pass goes on where this one ends.
+        let brief = stop.child_token();
+        let limit = tokio::time::timeout(LONGEST_TICK, brief.cancelled());
+        let lanes = async {
+            while self.lanes.run(Until::Idle, &brief).await > 0 && !brief.is_cancelled() {}
+        };
+        tokio::pin!(lanes);
+        tokio::select! {
+            () = &mut lanes => {}
+            _ = limit => {
+                brief.cancel();
+                lanes.await;
+            }
+        }
         self.count(true).await
     }
 

@@ -22,12 +22,15 @@ mod support;
 
 mod kit;
 
+mod clock_back;
 mod commit_answer_lost;
 mod crash_after_acceptance;
 mod crash_after_lease;
 mod crash_at_commits;
 mod crash_loop;
 mod disk_full;
+mod downtime;
+mod dst;
 mod eight_workers;
 mod frozen_before_send;
 mod frozen_in_request;
@@ -39,6 +42,7 @@ mod shared_file;
 mod simulation;
 mod terminated;
 mod unreachable;
+mod workers_disagree;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -83,6 +87,10 @@ faults! {
     "16" eight_workers "eight workers, all boundaries at one instant";
     "17, 18" shared_file "services, ticks and a reader on one SQLite file";
     "19" disk_full "the disk is full";
+    "26" clock_back "the clock steps an hour back";
+    "27" workers_disagree "workers ten minutes ahead and behind, Postgres";
+    "28" downtime "nobody runs for three hours, then three days";
+    "29" dst "clock changes, minute by minute";
     "39" terminated "SIGTERM under load";
 }
 

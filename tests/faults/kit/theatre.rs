@@ -279,7 +279,8 @@ fn team(plan: Plan, first: Timestamp) -> Vec<Agent> {
         .collect()
 }
 
-fn phone(n: usize) -> Device {
+/// The phone of the n-th agent: every other one is an iPhone.
+pub(crate) fn phone(n: usize) -> Device {
     let (platform, token) = if n.is_multiple_of(2) {
         (
             Platform::Ios,
