@@ -4,7 +4,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    ConnectOptions, Row as _,
+    ConnectOptions, Connection as _, Row as _,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -128,6 +128,11 @@ async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
         }
         let write = SqlitePoolOptions::new()
             .max_connections(1)
+            // After a full disk or a failed fsync SQLite has rolled back by itself, which the driver does
+            // not notice: such a connection would refuse every transaction from then on.
+            .before_acquire(|connection, _| {
+                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            })
             .connect_with(connect.clone())
             .await
             .map_err(failed)?;

@@ -21,9 +21,11 @@ pub(crate) async fn inject(extent: Extent) -> Report {
     let full = full.await;
     disk.clear();
     let struck = worker.printed().matches("disk is full").count();
-    // Whether it ends well in the middle of this is not the question here.
+    // The same worker goes on.
+    let quiet = theatre.quiet().await;
     worker.stop().await;
     let mut report = theatre.judge(struck as u64).await;
+    report.found.extend(quiet.err());
     report.found.extend(full.err());
     drop(theatre);
     report
