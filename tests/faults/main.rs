@@ -22,27 +22,37 @@ mod support;
 
 mod kit;
 
+mod clock_ahead;
 mod clock_back;
 mod commit_answer_lost;
+mod connections_break;
 mod crash_after_acceptance;
 mod crash_after_lease;
 mod crash_at_commits;
 mod crash_loop;
+mod credentials;
 mod disk_full;
 mod downtime;
 mod dst;
 mod eight_workers;
+mod every_answer;
 mod frozen_before_send;
 mod frozen_in_request;
+mod garbage;
+mod half_open;
+mod one_receiver_down;
 mod poison;
 mod pooler;
 mod postgres_crashes;
 mod postgres_restarts;
+mod receiver_stalls;
 mod shared_file;
 mod simulation;
 mod terminated;
+mod throttled;
 mod unreachable;
 mod workers_disagree;
+mod zone_data_changes;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -87,10 +97,20 @@ faults! {
     "16" eight_workers "eight workers, all boundaries at one instant";
     "17, 18" shared_file "services, ticks and a reader on one SQLite file";
     "19" disk_full "the disk is full";
+    "25" clock_ahead "the clock steps an hour ahead and back";
     "26" clock_back "the clock steps an hour back";
     "27" workers_disagree "workers ten minutes ahead and behind, Postgres";
     "28" downtime "nobody runs for three hours, then three days";
     "29" dst "clock changes, minute by minute";
+    "30" zone_data_changes "time-zone data change while it runs";
+    "31, 32" receiver_stalls "receivers hang, drip, and send 100 MB";
+    "33, 34" connections_break "GOAWAY in mid-batch, refused and reset streams";
+    "34" garbage "answers that are no answers";
+    "35" half_open "the way to the receivers goes silent";
+    "36" throttled "429 with every kind of Retry-After";
+    "37" credentials "credentials refused for ten minutes";
+    "37" one_receiver_down "one receiver down for an hour";
+    "37" every_answer "every answer of the tables, in bulk";
     "39" terminated "SIGTERM under load";
 }
 

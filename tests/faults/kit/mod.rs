@@ -1,5 +1,6 @@
 //! What every fault needs: a theatre with real receivers, a real database and real workers.
 
+pub(crate) mod everywhere;
 pub(crate) mod fake_time;
 pub(crate) mod proxy;
 pub(crate) mod rehearsal;

@@ -173,6 +173,20 @@ impl Rehearsal {
         rows
     }
 
+    /// A complaint for each alert that did not reach its phone.
+    pub(crate) async fn unsent(&self) -> Vec<String> {
+        let log = self.log().await;
+        let unsent = log
+            .iter()
+            .filter(|row| row.channel != "presence" && row.state != "sent");
+        unsent
+            .map(|row| {
+                let reason = row.reason.as_deref().unwrap_or("new");
+                format!("L: {} {} is {} ({reason})", row.channel, row.id, row.state)
+            })
+            .collect()
+    }
+
     /// How many pushes were accepted so far.
     pub(crate) fn rung(&self) -> u64 {
         self.world.apns.record().accepted_count() + self.world.fcm.record().accepted_count()
