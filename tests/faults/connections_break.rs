@@ -10,7 +10,18 @@ use super::kit::{
 };
 
 pub(crate) async fn inject(extent: Extent) -> Report {
-    let stage = Rehearsal::set(MORNING, team(extent.pick(300, 3000), 10)).await;
+    let mut report = Report::default();
+    for _ in 0..extent.pick(1, 4) {
+        let one = round(extent.pick(300, 1500)).await;
+        report.struck += one.struck;
+        report.found.extend(one.found);
+    }
+    report
+}
+
+/// Not so many breaks in a row that alerts would outlive their use: that is another fault.
+async fn round(agents: usize) -> Report {
+    let stage = Rehearsal::set(MORNING, team(agents, 10)).await;
     stage.walk(minute(-1), SignedDuration::from_mins(59)).await;
     let breaks = [
         Behaviour::Instead(Fault::GoAway(Reason::NO_ERROR)),
@@ -23,9 +34,8 @@ pub(crate) async fn inject(extent: Extent) -> Report {
         Behaviour::Instead(Fault::Close),
         Behaviour::Accepted(Fault::Close),
     ];
-    let rules = everywhere::next(&stage.world, extent.pick(2, 8), &breaks);
-    let end = minute(extent.pick(20, 40));
-    stage.walk(end, SignedDuration::from_secs(20)).await;
+    let rules = everywhere::next(&stage.world, 2, &breaks);
+    stage.walk(minute(20), SignedDuration::from_secs(20)).await;
     let (struck, idle) = everywhere::struck(&rules);
     let mut report = stage.judge(struck).await;
     report.found.extend(idle);
