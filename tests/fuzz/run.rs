@@ -59,7 +59,7 @@ fn watch(name: &str) -> Sender<u64> {
         let mut last = 0;
         loop {
             match seen.recv_timeout(PATIENCE) {
-                Ok(seed) => last = seed,
+                Ok(case) => last = case,
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {
                     println!("{name} hangs; SHIFTBELL_SEED={last} replays it");
