@@ -38,7 +38,15 @@ async fn down(channel: ChannelKind, way: Behaviour, extent: Extent) -> Report {
     for row in stage.log().await {
         let late = row.settled_at.is_none_or(|at| at != row.created_at);
         if row.channel != channel.as_str() && late {
-            found.push(format!("L: {} {} had to wait", row.channel, row.id));
+            let mut tx = stage.store.snapshot().await.unwrap();
+            let attempts = tx.attempts(&row.id).await.unwrap();
+            tx.commit().await.unwrap();
+            let said: Vec<_> = attempts.iter().map(|a| (&a.outcome, &a.reason)).collect();
+            let (channel, due) = (&row.channel, row.created_at);
+            found.push(format!(
+                "L: {channel} {} of {due} had to wait: {said:?}",
+                row.id
+            ));
         }
     }
     script.remove(&rule);
