@@ -177,9 +177,14 @@ impl<C: Prepare> Lane<C> {
         }
         let (mut claimed, mut messages) =
             self.claim(now, (granted * batch).min(CLAIM), false).await?;
+        let mut alone = None;
         if claimed.is_empty() && self.in_flight() == 0 {
             // What took a worker down goes alone, so that it takes nobody else with it.
-            (claimed, messages) = self.claim(now, 1, true).await?;
+            let permit = Arc::clone(&self.shared.suspect).try_acquire_owned();
+            alone = permit.ok().map(Arc::new);
+            if alone.is_some() {
+                (claimed, messages) = self.claim(now, 1, true).await?;
+            }
         }
         if claimed.is_empty() {
             lock(&self.state.pace).settle(granted, 0);
@@ -192,14 +197,14 @@ impl<C: Prepare> Lane<C> {
                 Ok(message) => leases.push((lease, message)),
                 Err(reason) => {
                     let cancelled = send::released(&lease, DeliveryState::Cancelled, reason, now);
-                    send::settle(outcomes, &lease, now, cancelled).await;
+                    send::settle(outcomes, &lease, now, cancelled, &alone).await;
                 }
             }
         }
         let begun = in_requests(leases, batch);
         lock(&self.state.pace).settle(granted, begun.len());
         for turns in in_turns(begun, granted) {
-            let sender = Sender::new(self, outcomes.clone(), stop.clone());
+            let sender = Sender::new(self, outcomes.clone(), stop.clone(), alone.clone());
             sends.spawn(sender.send(turns, until));
         }
         Ok(Round::Sent)

@@ -13,7 +13,7 @@ mod settle;
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{clock::Clock, lifecycle::Progress, store::Store};
 
@@ -32,6 +32,9 @@ pub struct Shared {
     pub scan_wake: Arc<Notify>,
     /// Wakes the lanes: there may be something to send.
     pub send_wake: Arc<Notify>,
+    /// Held while a delivery is under way that took a worker down before: one at a time, whatever its
+    /// lane, or the one at fault would bring the blame on an innocent one of another receiver.
+    pub suspect: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -44,6 +47,7 @@ impl Shared {
             progress: Progress::new(),
             scan_wake: Arc::default(),
             send_wake: Arc::default(),
+            suspect: Arc::new(Semaphore::new(1)),
         }
     }
 }

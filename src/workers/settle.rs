@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::{
     domain::{
@@ -29,7 +29,12 @@ pub(super) struct Outcome {
     pub(super) about: About,
     /// The instant (UTC) that it is about: lateness counts from here.
     pub(super) since: Timestamp,
+    /// Kept until the outcome is written: before that, a crash would put the blame on it once more.
+    pub(super) _alone: Alone,
 }
+
+/// Leave to send what took a worker down before.
+pub(super) type Alone = Option<Arc<OwnedSemaphorePermit>>;
 
 /// Takes a channel's outcomes until all their senders are gone, and returns when the last is written.
 pub(super) async fn settler(
@@ -94,6 +99,7 @@ fn tell(channel: ChannelKind, outcome: &Outcome, kept: &Kept) {
         settlement,
         about,
         since,
+        ..
     } = outcome;
     let lag = settlement.finished_at.duration_since(*since).unsigned_abs();
     if kept.state != DeliveryState::Pending {

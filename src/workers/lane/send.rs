@@ -15,7 +15,10 @@ use crate::{
     },
     store::{Claimed, Settlement},
     telemetry::metrics,
-    workers::{message::Prepare, settle::Outcome},
+    workers::{
+        message::Prepare,
+        settle::{Alone, Outcome},
+    },
 };
 
 /// A place among the requests in flight, and what it takes to send them.
@@ -27,6 +30,7 @@ pub(super) struct Sender<C> {
     /// Cancelled when the lane is to end: what has not begun is given back.
     stop: CancellationToken,
     place: Place,
+    alone: Alone,
 }
 
 /// Counted in [`State::in_flight`] until it is dropped.
@@ -45,6 +49,7 @@ impl<C: Prepare> Sender<C> {
         lane: &Lane<C>,
         outcomes: mpsc::Sender<Outcome>,
         stop: CancellationToken,
+        alone: Alone,
     ) -> Self {
         lane.state.in_flight.fetch_add(1, Ordering::AcqRel);
         Self {
@@ -54,6 +59,7 @@ impl<C: Prepare> Sender<C> {
             outcomes,
             stop,
             place: Place(Arc::clone(&lane.state)),
+            alone,
         }
     }
 
@@ -71,7 +77,7 @@ impl<C: Prepare> Sender<C> {
         if let Some((state, reason)) = self.too_late(leases, now, until) {
             for (lease, message) in leases.iter().zip(messages) {
                 let back = released(lease, state, reason, now);
-                settle(&self.outcomes, lease, C::since(message), back).await;
+                self.settle(lease, C::since(message), back).await;
             }
             return;
         }
@@ -83,8 +89,12 @@ impl<C: Prepare> Sender<C> {
         learn(&self.place.0, kind, &judgement, now);
         for (lease, message) in leases.iter().zip(messages) {
             let settlement = judged(kind, lease, leases.len(), &judgement, now);
-            settle(&self.outcomes, lease, C::since(message), settlement).await;
+            self.settle(lease, C::since(message), settlement).await;
         }
+    }
+
+    async fn settle(&self, lease: &Claimed, since: Timestamp, settlement: Settlement) {
+        settle(&self.outcomes, lease, since, settlement, &self.alone).await;
     }
 
     /// Why a request must not begin at `now` any more: the process may have been frozen since it
@@ -189,11 +199,13 @@ pub(super) async fn settle(
     lease: &Claimed,
     since: Timestamp,
     settlement: Settlement,
+    alone: &Alone,
 ) {
     let outcome = Outcome {
         settlement,
         about: lease.about.clone(),
         since,
+        _alone: alone.clone(),
     };
     let _ = outcomes.send(outcome).await;
 }
