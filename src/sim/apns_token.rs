@@ -76,9 +76,12 @@ impl ProviderTokens {
         }
         let issued = self.verify(token).ok_or_else(invalid)?;
         in_time(issued, now)?;
-        self.note_update(now)?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(token.to_owned(), issued);
+        // Many requests may bring one new token at once: the first of them is the update.
+        if !known.contains_key(token) {
+            self.note_update(now)?;
+            known.insert(token.to_owned(), issued);
+        }
         Ok(())
     }
 
