@@ -33,7 +33,12 @@ pub use error::StoreError;
 pub use log::{AttemptRow, DeliveryFilter, DeliveryRow};
 pub use modes::Modes;
 pub use open::OpenOptions;
-pub use outbox::{Claimed, Kept, Order, PushFacts, Reaped, Settlement};
+pub use outbox::{
+    Reaped,
+    claim::{Claimed, Order},
+    messages::PushFacts,
+    settle::{Kept, Settlement},
+};
 pub use roster::ImportCounts;
 pub use watch::{Due, Watch};
 
@@ -198,6 +203,9 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         modes::ALL,
         open::ALL,
         outbox::ALL,
+        outbox::claim::ALL,
+        outbox::messages::ALL,
+        outbox::settle::ALL,
         posting::ALL,
         record::ALL,
         roster::ALL,

@@ -44,6 +44,7 @@ statements! {
     // What is under way cannot be called back, but must not be repeated.
     REVOKE = "UPDATE deliveries SET revoked = v.reason FROM {rows(id TEXT, reason TEXT)}
               WHERE deliveries.id = v.id AND deliveries.state = 'leased'";
+    // Said twice, so that SQLite takes the index of what is open.
     CANCEL_AGENT = "UPDATE deliveries SET state = 'cancelled', reason = 'agent_removed', settled_at = $2
               WHERE agent_id {in_list} AND state IN ('pending', 'leased') AND state = 'pending' AND channel <> 'presence'
               RETURNING id, channel, state, reason, transition_id, agent_id, kind, boundary_at";

@@ -1,0 +1,138 @@
+//! Leases on what is due.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    domain::{delivery::ChannelKind, device::DeviceToken},
+    store::{
+        About, StoreError, Tx, instant, ms,
+        rows::{about, id, json},
+        sql::{run, statements},
+    },
+};
+
+statements! {
+    CLAIM = "WITH picked AS MATERIALIZED (
+                 SELECT p.id FROM deliveries p WHERE p.state = 'pending' AND p.channel = $1 AND p.due_at <= $2
+                     AND (p.deadline_at IS NULL OR p.deadline_at > $2) AND (p.crashes > 0) = $5
+                     AND (p.channel <> 'presence' OR NOT EXISTS (
+                         SELECT 1 FROM deliveries f WHERE f.receiver = p.receiver AND f.channel = 'presence'
+                             AND (f.state = 'leased' OR f.sequence > p.sequence)))
+                 ORDER BY p.due_at LIMIT $3 {skip_locked})
+             UPDATE deliveries SET state = 'leased', lease_until = $4, epoch = epoch + 1
+             WHERE id IN (SELECT id FROM picked)
+             RETURNING id, epoch, tries, batch_cap, deadline_at, receiver, transition_id, agent_id, kind, boundary_at";
+    ATTEMPTS = "INSERT INTO attempts (delivery_id, epoch, worker, started_at)
+                SELECT id, epoch, worker, started_at FROM {rows(id TEXT, epoch BIGINT, worker TEXT, started_at BIGINT)}";
+}
+
+/// What to claim.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The receiver.
+    pub channel: ChannelKind,
+    /// The instant it is, UTC.
+    pub now: Timestamp,
+    /// When (UTC) the leases run out.
+    pub until: Timestamp,
+    /// At most so many.
+    pub limit: i64,
+    /// Who claims, for the log.
+    pub worker: &'a str,
+    /// Those that took a worker down before, instead of the others.
+    pub suspects: bool,
+}
+
+/// A delivery under lease.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The delivery's id.
+    pub id: Uuid,
+    /// This lease's number.
+    pub epoch: i64,
+    /// Tries it has cost so far.
+    pub tries: i64,
+    /// The largest batch it may travel in, once a batch with it was refused.
+    pub batch_cap: Option<i64>,
+    /// After which (UTC) it is of no use; presence has none.
+    pub deadline: Option<Timestamp>,
+    /// What it is about, for the log.
+    pub about: About,
+    /// The phone's token.
+    pub(super) receiver: DeviceToken,
+}
+
+#[derive(Serialize)]
+struct AttemptStart<'a> {
+    id: Uuid,
+    epoch: i64,
+    worker: &'a str,
+    started_at: i64,
+}
+
+impl Tx {
+    /// Leases due deliveries of a channel, earliest first, and begins their attempts.
+    pub async fn claim(&mut self, order: &Order<'_>) -> Result<Vec<Claimed>, StoreError> {
+        type Row = (
+            String,
+            i64,
+            i64,
+            Option<i64>,
+            Option<i64>,
+            String,
+            String,
+            Option<String>,
+            String,
+            Option<i64>,
+        );
+        let rows: Vec<Row> = run!(
+            self, all CLAIM,
+            order.channel.as_str(), ms(order.now), order.limit, ms(order.until), order.suspects
+        )?;
+        let claimed = rows
+            .into_iter()
+            .map(
+                |(
+                    key,
+                    epoch,
+                    tries,
+                    batch_cap,
+                    deadline,
+                    receiver,
+                    transition,
+                    agent,
+                    kind,
+                    boundary,
+                )| {
+                    Ok(Claimed {
+                        id: id("deliveries", &key)?,
+                        epoch,
+                        tries,
+                        batch_cap,
+                        deadline: deadline
+                            .map(|d| instant("deliveries", "deadline_at", &key, d))
+                            .transpose()?,
+                        about: about(&key, transition, agent, kind, boundary)?,
+                        receiver: DeviceToken::new(receiver),
+                    })
+                },
+            )
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        if !claimed.is_empty() {
+            let started_at = ms(order.now);
+            let attempts: Vec<_> = claimed
+                .iter()
+                .map(|c| AttemptStart {
+                    id: c.id,
+                    epoch: c.epoch,
+                    worker: order.worker,
+                    started_at,
+                })
+                .collect();
+            run!(self, execute ATTEMPTS, json(&attempts))?;
+        }
+        Ok(claimed)
+    }
+}
