@@ -23,10 +23,12 @@ use self::send::Sender;
 use super::{
     Shared,
     message::Prepare,
-    scan::{Scan, tell_ended},
-    settle::{Outcome, chain, settler},
+    scan::Scan,
+    settle::{Outcome, settler},
+    tell::{self, chain},
 };
 use crate::{
+    channels::Channel,
     domain::{
         breaker::{Allowance, Breaker},
         delivery::DeliveryState,
@@ -81,7 +83,7 @@ struct State {
     freed: Notify,
 }
 
-impl<C: Prepare> Lane<C> {
+impl<C: Channel<Message: Prepare>> Lane<C> {
     /// A lane for `channel`; `scan` has the time-zone data in use.
     pub fn new(shared: Shared, channel: Arc<C>, limits: Limits, scan: Arc<Scan>) -> Self {
         let state = State {
@@ -227,10 +229,7 @@ impl<C: Prepare> Lane<C> {
         now: Timestamp,
         limit: usize,
         suspects: bool,
-    ) -> Result<(Vec<Claimed>, Vec<Result<C::Message, &'static str>>), StoreError>
-    where
-        C::Message: 'static,
-    {
+    ) -> Result<(Vec<Claimed>, Vec<Result<C::Message, &'static str>>), StoreError> {
         let (kind, worker, zones) = (
             self.channel.kind(),
             Arc::clone(&self.shared.worker),
@@ -251,7 +250,7 @@ impl<C: Prepare> Lane<C> {
             let messages = if claimed.is_empty() {
                 Vec::new()
             } else {
-                C::prepare(&mut tx, &claimed, &zones).await?
+                C::Message::prepare(&mut tx, &claimed, &zones).await?
             };
             tx.commit().await?;
             Ok((claimed, messages))
@@ -295,7 +294,7 @@ impl<C: Prepare> Lane<C> {
             tx.commit().await?;
             Ok(ended)
         });
-        tell_ended(&ended.await?);
+        tell::ended(&ended.await?);
         Ok(())
     }
 }

@@ -5,11 +5,12 @@
 //! rows that the next pass, in whatever process, finds and finishes.
 
 pub mod lane;
-pub mod message;
+mod message;
 pub mod receivers;
 pub mod scan;
 pub mod service;
 mod settle;
+mod tell;
 
 use std::sync::Arc;
 

@@ -87,25 +87,21 @@ impl Receivers {
     /// `None` for one that is switched off.
     pub async fn check(
         &self,
-        now: jiff::Timestamp,
+        now: Timestamp,
     ) -> Vec<(ChannelKind, Option<Result<Checkup, String>>)> {
-        let mut found = Vec::new();
-        let apns = match &self.apns {
-            Some(channel) => Some(channel.check(now).await),
-            None => None,
-        };
-        found.push((ChannelKind::Apns, apns));
-        let fcm = match &self.fcm {
-            Some(channel) => Some(channel.check(now).await),
-            None => None,
-        };
-        found.push((ChannelKind::Fcm, fcm));
-        let presence = match &self.presence {
-            Some(channel) => Some(channel.check(now).await),
-            None => None,
-        };
-        found.push((ChannelKind::Presence, presence));
-        found
+        macro_rules! check {
+            ($channel:expr) => {
+                match &$channel {
+                    Some(channel) => Some(channel.check(now).await),
+                    None => None,
+                }
+            };
+        }
+        vec![
+            (ChannelKind::Apns, check!(self.apns)),
+            (ChannelKind::Fcm, check!(self.fcm)),
+            (ChannelKind::Presence, check!(self.presence)),
+        ]
     }
 }
 

@@ -11,14 +11,14 @@ use std::{
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::{Shared, tell};
 use crate::{
     clock::Stopwatch,
     domain::{
         plan::Decision,
         zone::{DataVersion, Zones},
     },
-    store::{Due, Moved, Store, StoreError},
+    store::{Due, Store, StoreError},
     telemetry::metrics,
     triggers::shift::{self, Rules},
 };
@@ -126,14 +126,12 @@ impl Scan {
 
     /// Takes newer time-zone data into use; broken ones are logged and the old kept.
     fn reload_zones(&self) {
-        match crate::zones::load(self.zone_directory.as_deref()) {
-            Ok(zones) => {
-                let mut current = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
-                if current.version() != zones.version() {
-                    metrics::tzdata(zones.version());
-                    *current = Arc::new(zones);
-                }
+        match crate::zones::changed(self.zone_directory.as_deref(), &self.zones()) {
+            Ok(Some(zones)) => {
+                metrics::tzdata(zones.version());
+                *self.zones.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(zones);
             }
+            Ok(None) => {}
             Err(error) => tracing::error!(%error, "tzdata_unreadable"),
         }
     }
@@ -146,17 +144,25 @@ impl Scan {
         let mut handled = 0;
         if due.scan.is_some_and(|at| at <= now) {
             handled += self.evaluate(now, stop).await?;
-            self.shared.send_wake.notify_waiters();
+            self.wake_lanes(handled);
             due = self.shared.store.unit(next).await?;
         }
         if due.reap.is_some_and(|at| at <= now) {
             let reaped = self.shared.store.unit(move |store| reap(store, now));
-            handled += reaped.await?;
-            self.shared.send_wake.notify_waiters();
+            let reaped = reaped.await?;
+            self.wake_lanes(reaped);
+            handled += reaped;
             due = self.shared.store.unit(next).await?;
         }
         metrics::scanned(now, watch.elapsed());
         Ok(Pass { due, handled })
+    }
+
+    /// There may be something to send, unless nothing was handled.
+    fn wake_lanes(&self, handled: usize) {
+        if handled > 0 {
+            self.shared.send_wake.notify_waiters();
+        }
     }
 
     /// Evaluates all agents who are due, then settles their workspaces' modes; returns how many of
@@ -207,9 +213,9 @@ impl Scan {
             Ok((decisions, ended))
         });
         let (decisions, ended) = decisions.await?;
-        tell_ended(&ended);
+        tell::ended(&ended);
         for decision in &decisions {
-            tell(decision, now);
+            tell::decided(decision, now);
         }
         Ok(decisions.len())
     }
@@ -239,7 +245,7 @@ async fn settle_modes(store: Store, now: Timestamp, post: bool) -> Result<usize,
         for (workspace, mode) in &modes.changed {
             tracing::info!(workspace, kind = mode.as_str(), "mode");
         }
-        tell_ended(&modes.ended);
+        tell::ended(&modes.ended);
         all += modes.settled;
         if modes.settled < BATCH as usize {
             return Ok(all);
@@ -255,7 +261,7 @@ async fn reap(store: Store, now: Timestamp) -> Result<usize, StoreError> {
     if reaped.lapsed > 0 {
         tracing::warn!(deliveries = reaped.lapsed, "leases_ran_out");
     }
-    tell_ended(&reaped.ended);
+    tell::ended(&reaped.ended);
     Ok(reaped.lapsed + reaped.ended.len())
 }
 
@@ -264,57 +270,4 @@ async fn next(store: Store) -> Result<Due, StoreError> {
     let due = tx.next_due().await?;
     tx.commit().await?;
     Ok(due)
-}
-
-/// One line and one count for each delivery that came to its end without an attempt.
-pub(super) fn tell_ended(ended: &[Moved]) {
-    for delivery in ended {
-        let Moved {
-            id,
-            channel,
-            state,
-            reason,
-            about,
-        } = delivery;
-        metrics::delivery_settled(*channel, *state, reason, None);
-        tracing::info!(
-            delivery = %id,
-            transition = about.transition,
-            agent = about.agent,
-            channel = channel.as_str(),
-            kind = about.kind,
-            boundary = about.boundary.map(tracing::field::display),
-            outcome = state.as_str(),
-            reason,
-            "delivery_ended"
-        );
-    }
-}
-
-/// One log line for each change of state, and its numbers.
-fn tell(decision: &Decision, now: Timestamp) {
-    let agent = decision.agent.as_str();
-    if let Some(problem) = decision
-        .problem
-        .as_deref()
-        .filter(|problem| !problem.is_empty())
-    {
-        tracing::error!(agent, reason = problem, "schedule_unreadable");
-    }
-    for passed in decision.boundaries.iter().filter(|reached| reached.missed) {
-        tracing::warn!(agent, kind = passed.kind.as_str(), boundary = %passed.at, "missed");
-    }
-    if let Some(change) = decision.change {
-        let boundary = decision.boundaries.last().map(|reached| reached.at);
-        let lag = boundary.map(|at| now.duration_since(at).unsigned_abs());
-        metrics::transition_recorded(change.reason, lag);
-        tracing::info!(
-            agent,
-            kind = change.status.as_str(),
-            reason = change.reason.as_str(),
-            boundary = boundary.map(tracing::field::display),
-            lag_ms = lag.map(|lag| lag.as_millis() as u64),
-            "transition"
-        );
-    }
 }

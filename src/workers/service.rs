@@ -13,7 +13,7 @@ use super::{
     lane::Until,
     receivers::{LaneState, Lanes, Receivers},
     scan::{Pass, Scan},
-    settle::chain,
+    tell::chain,
 };
 use crate::{
     channels::ChannelError,

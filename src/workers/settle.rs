@@ -9,13 +9,10 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use super::tell;
 use crate::{
-    domain::{
-        delivery::{ChannelKind, DeliveryState, DeviceFate},
-        device::Platform,
-    },
-    store::{About, Kept, Settlement, Store, StoreError},
-    telemetry::metrics,
+    domain::delivery::ChannelKind,
+    store::{About, Settlement, Store, StoreError},
 };
 
 /// Settlements in one transaction.
@@ -46,12 +43,12 @@ pub(super) async fn settler(
     while incoming.recv_many(&mut batch, BATCH).await > 0 {
         let outcomes = std::mem::take(&mut batch);
         if let Err(refusal) = write(&store, channel, &outcomes).await {
-            tracing::error!(error = %chain(&refusal), "settlement_refused");
+            tracing::error!(error = %tell::chain(&refusal), "settlement_refused");
             for outcome in &outcomes {
                 let alone = std::slice::from_ref(outcome);
                 if let Err(refusal) = write(&store, channel, alone).await {
                     let delivery = outcome.settlement.id;
-                    tracing::error!(%delivery, error = %chain(&refusal), "settlement_given_up");
+                    tracing::error!(%delivery, error = %tell::chain(&refusal), "settlement_given_up");
                 }
             }
         }
@@ -76,7 +73,7 @@ async fn write(
         match written.await {
             Ok(kept) => {
                 for k in &kept {
-                    tell(channel, &outcomes[k.index], k);
+                    tell::attempted(channel, &outcomes[k.index], k);
                 }
                 if kept.len() < outcomes.len() {
                     let deliveries = outcomes.len() - kept.len();
@@ -86,58 +83,9 @@ async fn write(
             }
             Err(error) if error.is_refusal() => return Err(error),
             Err(error) => {
-                tracing::error!(error = %chain(&error), "settle_failed");
+                tracing::error!(error = %tell::chain(&error), "settle_failed");
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
-}
-
-/// One line for each attempt, and its numbers.
-fn tell(channel: ChannelKind, outcome: &Outcome, kept: &Kept) {
-    let Outcome {
-        settlement,
-        about,
-        since,
-        ..
-    } = outcome;
-    let lag = settlement.finished_at.duration_since(*since).unsigned_abs();
-    if kept.state != DeliveryState::Pending {
-        metrics::delivery_settled(channel, kept.state, &kept.reason, Some(lag));
-    }
-    if matches!(settlement.device, DeviceFate::Disable(_)) {
-        let platform = match channel {
-            ChannelKind::Apns => Platform::Ios,
-            ChannelKind::Fcm | ChannelKind::Presence => Platform::Android,
-        };
-        metrics::device_disabled(platform, &settlement.reason);
-    }
-    tracing::info!(
-        delivery = %settlement.id,
-        transition = about.transition,
-        agent = about.agent,
-        channel = channel.as_str(),
-        kind = about.kind,
-        boundary = about.boundary.map(tracing::field::display),
-        attempt = settlement.epoch,
-        outcome = settlement.outcome,
-        state = kept.state.as_str(),
-        reason = kept.reason,
-        http_status = settlement.http_status,
-        lag_ms = lag.as_millis() as u64,
-        retry_at = settlement.due_at.map(tracing::field::display),
-        "attempt"
-    );
-}
-
-/// An error and its sources, on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

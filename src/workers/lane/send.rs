@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Lane, Limits, State, lock};
 use crate::{
+    channels::Channel,
     clock::{Clock, Stopwatch},
     domain::{
         delivery::{ChannelKind, DeliveryState, DeviceFate, Judgement},
@@ -43,7 +44,7 @@ impl Drop for Place {
     }
 }
 
-impl<C: Prepare> Sender<C> {
+impl<C: Channel<Message: Prepare>> Sender<C> {
     /// Takes a place in the lane.
     pub(super) fn new(
         lane: &Lane<C>,
@@ -77,7 +78,7 @@ impl<C: Prepare> Sender<C> {
         if let Some((state, reason)) = self.too_late(leases, now, until) {
             for (lease, message) in leases.iter().zip(messages) {
                 let back = released(lease, state, reason, now);
-                self.settle(lease, C::since(message), back).await;
+                self.settle(lease, message.since(), back).await;
             }
             return;
         }
@@ -89,7 +90,7 @@ impl<C: Prepare> Sender<C> {
         learn(&self.place.0, kind, &judgement, now);
         for (lease, message) in leases.iter().zip(messages) {
             let settlement = judged(kind, lease, leases.len(), &judgement, now);
-            self.settle(lease, C::since(message), settlement).await;
+            self.settle(lease, message.since(), settlement).await;
         }
     }
 

@@ -15,10 +15,7 @@ use shiftbell::{
     domain::{
         delivery::{ChannelKind, Judgement, Push, Verdict},
         presence::{Change, Event},
-        zone::Zones,
     },
-    store::{Claimed, StoreError, Tx},
-    workers::message::{self, Prepare},
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -235,20 +232,6 @@ impl Channel for PushModel {
     }
 }
 
-impl Prepare for PushModel {
-    fn since(push: &Push) -> Timestamp {
-        push.at
-    }
-
-    async fn prepare(
-        tx: &mut Tx,
-        claimed: &[Claimed],
-        zones: &Zones,
-    ) -> Result<Vec<Result<Push, &'static str>>, StoreError> {
-        message::pushes(tx, claimed, zones).await
-    }
-}
-
 impl Channel for PresenceModel {
     type Message = Event;
 
@@ -279,19 +262,5 @@ impl Channel for PresenceModel {
             }
         }
         judgement
-    }
-}
-
-impl Prepare for PresenceModel {
-    fn since(event: &Event) -> Timestamp {
-        event.effective_at
-    }
-
-    async fn prepare(
-        tx: &mut Tx,
-        claimed: &[Claimed],
-        _: &Zones,
-    ) -> Result<Vec<Result<Event, &'static str>>, StoreError> {
-        message::events(tx, claimed).await
     }
 }
