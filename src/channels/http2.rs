@@ -163,7 +163,7 @@ impl Http2 {
         let (head, mut stream) = match response.await {
             Ok(response) => response.into_parts(),
             Err(error) => {
-                let lost = lost(&error);
+                let lost = Lost::by_h2(&error);
                 if error.is_go_away() || error.is_io() {
                     self.retire(connection.id).await;
                 }
@@ -247,22 +247,6 @@ impl Progress {
     /// Whether connecting and waiting for a place took so long that sending is of no use.
     fn is_too_late(&self) -> bool {
         self.begun.elapsed() >= self.useful_for
-    }
-}
-
-/// What became of a request whose stream ended in an error.
-fn lost(error: &h2::Error) -> Lost {
-    // h2 gives a remote GOAWAY to the streams above its last stream id only; those below it see
-    // their own end, or the connection's.
-    if error.is_go_away() && error.is_remote() {
-        return Lost::NotProcessed("goaway");
-    }
-    match error.reason() {
-        Some(h2::Reason::REFUSED_STREAM) if error.is_reset() => {
-            Lost::NotProcessed("refused_stream")
-        }
-        _ if error.is_reset() => Lost::Unknown("reset"),
-        _ => Lost::Unknown("connection_lost"),
     }
 }
 

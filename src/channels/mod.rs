@@ -185,6 +185,22 @@ enum Lost {
 }
 
 impl Lost {
+    /// What became of a request whose HTTP/2 stream ended in an error (RFC 9113, 6.8 and 8.7).
+    fn by_h2(error: &h2::Error) -> Self {
+        // h2 gives a remote GOAWAY to the streams above its last stream id only; those below it see
+        // their own end, or the connection's.
+        if error.is_go_away() && error.is_remote() {
+            return Self::NotProcessed("goaway");
+        }
+        match error.reason() {
+            Some(h2::Reason::REFUSED_STREAM) if error.is_reset() => {
+                Self::NotProcessed("refused_stream")
+            }
+            _ if error.is_reset() => Self::Unknown("reset"),
+            _ => Self::Unknown("connection_lost"),
+        }
+    }
+
     /// The judgement, and one more failure in the peer's `streak`.
     fn judge(self, streak: &Streak) -> Judgement {
         let (streak, free) = match self {

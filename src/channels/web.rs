@@ -135,20 +135,7 @@ fn lost(error: &reqwest::Error, host: &str) -> Lost {
         // The connection closed while the request still stood in its queue.
         return Lost::NotProcessed("connection_closed");
     }
-    let Some(error) = cause::<h2::Error>(error) else {
-        return Lost::Unknown("connection_lost");
-    };
-    // h2 gives a remote GOAWAY to the streams above its last stream id only.
-    if error.is_go_away() && error.is_remote() {
-        return Lost::NotProcessed("goaway");
-    }
-    match error.reason() {
-        Some(h2::Reason::REFUSED_STREAM) if error.is_reset() => {
-            Lost::NotProcessed("refused_stream")
-        }
-        _ if error.is_reset() => Lost::Unknown("reset"),
-        _ => Lost::Unknown("connection_lost"),
-    }
+    cause::<h2::Error>(error).map_or(Lost::Unknown("connection_lost"), Lost::by_h2)
 }
 
 /// The first error of type `E` among `error` and its causes.
