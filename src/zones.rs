@@ -72,6 +72,21 @@ pub fn load(dir: Option<&Path>) -> Result<Zones, ZoneError> {
     }
 }
 
+/// As [`load`], where the data at hand are of another version than `current`: a look at one line, as
+/// long as they are not.
+///
+/// # Errors
+/// As [`load`].
+pub fn changed(dir: Option<&Path>, current: &Zones) -> Result<Option<Zones>, ZoneError> {
+    let same = |zones_version: &str| zones_version == current.version();
+    let there = version_of(dir.unwrap_or(Path::new(SYSTEM)));
+    if there.is_ok_and(|version| same(&version.to_string())) {
+        return Ok(None);
+    }
+    let zones = load(dir)?;
+    Ok((!same(zones.version())).then_some(zones))
+}
+
 fn system(path: &Path) -> Option<Zones> {
     let version = version_of(path).ok()?;
     if !Zones::wants(&version) || version.to_string() == Zones::built_in().version() {

@@ -160,11 +160,7 @@ impl Config {
         env: impl Iterator<Item = (String, String)>,
         cwd: &Path,
     ) -> Result<(Database, Vec<String>), ConfigError> {
-        let mut problems = Vec::new();
-        let source = Source::read(explicit, env, cwd, &mut problems)?;
-        let mut reader = Reader::new(source, problems);
-        let database = database::read(&mut reader, cwd);
-        reader.finish(database)
+        part(explicit, env, cwd, |reader| database::read(reader, cwd))
     }
 
     /// Only `timezone.directory`, for reading an import file.
@@ -173,13 +169,8 @@ impl Config {
         env: impl Iterator<Item = (String, String)>,
         cwd: &Path,
     ) -> Result<Option<PathBuf>, ConfigError> {
-        let mut problems = Vec::new();
-        let source = Source::read(explicit, env, cwd, &mut problems)?;
-        let mut reader = Reader::new(source, problems);
-        let directory = timezone_directory(&mut reader);
-        reader
-            .finish(Some(directory))
-            .map(|(directory, _)| directory)
+        let read = |reader: &mut Reader| Some(timezone_directory(reader));
+        part(explicit, env, cwd, read).map(|(directory, _)| directory)
     }
 
     /// Only `[http]`: for asking a worker that runs already. What else is wrong with the
@@ -194,6 +185,20 @@ impl Config {
         let http = http(&mut reader);
         reader.finish(Some(http)).map(|(http, _)| http)
     }
+}
+
+/// One part, with its warnings; what nobody knows is refused in every section all the same.
+fn part<T>(
+    explicit: Option<&Path>,
+    env: impl Iterator<Item = (String, String)>,
+    cwd: &Path,
+    read: impl FnOnce(&mut Reader) -> Option<T>,
+) -> Result<(T, Vec<String>), ConfigError> {
+    let mut problems = Vec::new();
+    let source = Source::read(explicit, env, cwd, &mut problems)?;
+    let mut reader = Reader::new(source, problems);
+    let part = read(&mut reader);
+    reader.finish(part)
 }
 
 fn read(reader: &mut Reader, file: Option<PathBuf>, cwd: &Path) -> Option<Config> {
