@@ -165,12 +165,7 @@ async fn consent_counts_when_the_phone_rings() {
     stage.world.apns.script().remove(&down);
     stage.at("2026-03-30T07:05:00Z").await;
     assert!(stage.rung().is_empty());
-    let row = stage
-        .log()
-        .await
-        .into_iter()
-        .find(|row| row.channel == "apns")
-        .unwrap();
+    let row = stage.row("apns").await;
     assert_eq!(
         (row.state.as_str(), row.reason.as_deref()),
         ("cancelled", Some("opted_out"))
@@ -189,12 +184,7 @@ async fn one_receiver_down_delays_no_other() {
             .posted()
             .contains(&"ana online hours_start #2".to_owned())
     );
-    let row = stage
-        .log()
-        .await
-        .into_iter()
-        .find(|row| row.channel == "apns")
-        .unwrap();
+    let row = stage.row("apns").await;
     assert_eq!(row.state, "expired", "never past its deadline: {row:?}");
     stage.at("2026-03-30T08:00:00Z").await;
     assert_eq!(stage.rung(), ["ben hours_start 2026-03-30T08:00:00Z"]);
@@ -216,12 +206,7 @@ async fn an_accepted_push_whose_answer_was_lost_comes_again_under_the_same_ids()
         (&pushes[0].id, &pushes[0].collapse_id),
         (&pushes[1].id, &pushes[1].collapse_id)
     );
-    let row = stage
-        .log()
-        .await
-        .into_iter()
-        .find(|row| row.channel == "apns")
-        .unwrap();
+    let row = stage.row("apns").await;
     assert_eq!((row.state.as_str(), row.attempts), ("sent", 2));
 }
 
@@ -362,12 +347,7 @@ async fn wrong_credentials_open_the_breaker_and_cost_no_try() {
     let refused = Fault::answer(403, r#"{"reason":"InvalidProviderToken"}"#);
     let wrong = stage.world.apns.script().always(refused);
     stage.at("2026-03-30T07:00:00Z").await;
-    let row = stage
-        .log()
-        .await
-        .into_iter()
-        .find(|row| row.channel == "apns")
-        .unwrap();
+    let row = stage.row("apns").await;
     assert_eq!((row.state.as_str(), row.tries), ("pending", 0));
     stage.world.apns.script().remove(&wrong);
     stage.at("2026-03-30T07:10:00Z").await;

@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use shiftbell::sim::{
-    World,
-    record::{ReceivedPush, Verdict},
+use shiftbell::{
+    domain::agent::Agent,
+    sim::{
+        World,
+        record::{ReceivedPush, Verdict},
+    },
 };
 
 /// A push that reached a receiver.
@@ -33,11 +36,8 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// What the stand-ins of `world` recorded of these agents and workspaces.
-    pub(crate) fn by<'a>(
-        world: &World,
-        subjects: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Self {
+    /// What the stand-ins of `world` recorded of this team and its workspaces.
+    pub(crate) fn by(world: &World, team: &[Agent]) -> Self {
         let mut seen = Self {
             findings: world
                 .presence
@@ -51,7 +51,12 @@ impl Seen {
         for push in all.chain(world.fcm.record().all()) {
             seen.pushes.push(read(&push));
         }
-        for (agent, workspace) in subjects {
+        for Agent {
+            id: agent,
+            workspace,
+            ..
+        } in team
+        {
             if let (Some(event), Some(status)) =
                 (world.presence.agent(agent), world.presence.status(agent))
             {
@@ -68,6 +73,13 @@ impl Seen {
         }
         seen
     }
+}
+
+/// What nobody may print of that world, beside the phones' tokens.
+pub(crate) fn secrets(world: &World) -> [String; 2] {
+    let secret = std::fs::read_to_string(world.folder.join("presence.secret")).unwrap();
+    let secret = secret.trim().trim_start_matches("whsec_").to_owned();
+    [secret, "PRIVATE KEY".to_owned()]
 }
 
 fn read(push: &ReceivedPush) -> Push {

@@ -9,11 +9,7 @@ use super::kit::{
 };
 
 pub(crate) async fn inject(extent: Extent) -> Report {
-    let mut report = by_hand(extent).await;
-    let process = by_process().await;
-    report.struck += process.struck;
-    report.found.extend(process.found);
-    report
+    by_hand(extent).await.and(by_process().await)
 }
 
 async fn by_hand(extent: Extent) -> Report {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    kit::{Base, Extent, Mode, Plan, Proxy, Report, Theatre, Worker, proxy::Target},
+    kit::{Base, Extent, Mode, Plan, Proxy, Report, Theatre, Worker, ill_end},
     support::postgres::Cluster,
 };
 
@@ -15,9 +15,9 @@ pub(crate) async fn inject(extent: Extent) -> Report {
         lead_s: 6,
     };
     let theatre = Theatre::set(Base::Postgres(Cluster::shared()), plan).await;
-    let proxy = Proxy::before(Target::Unix(Cluster::shared().socket())).await;
-    let detour = [("SHIFTBELL__DATABASE__URL", through(&proxy, &theatre.url))];
-    let mut worker = Worker::start(&theatre, "run", &[], &detour);
+    let socket = Cluster::shared().socket();
+    let (proxy, detour) = Proxy::before_postgres(socket, &theatre.url).await;
+    let mut worker = Worker::start(&theatre, "run", &[], &[detour]);
     theatre.curtain().await;
     while theatre.clock.now() < theatre.last {
         proxy.set(Mode::LoseCommits);
@@ -25,19 +25,8 @@ pub(crate) async fn inject(extent: Extent) -> Report {
         proxy.set(Mode::Pass);
         tokio::time::sleep(Duration::from_millis(850)).await;
     }
-    let stopped = worker.stop().await;
+    let status = worker.stop().await;
     let mut report = theatre.judge(proxy.struck()).await;
-    if !stopped.success() {
-        report
-            .found
-            .push(format!("L: the worker ended with {stopped}"));
-    }
+    report.found.extend(ill_end(status));
     report
-}
-
-/// The same database, by way of `proxy`.
-pub(crate) fn through(proxy: &Proxy, url: &str) -> String {
-    let (user, rest) = url.split_once('@').unwrap();
-    let database = rest.split(['/', '?']).nth(1).unwrap();
-    format!("{user}@127.0.0.1:{}/{database}", proxy.port)
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::kit::{Base, Extent, Mode, Plan, Proxy, Report, Theatre, Worker, proxy::Target, until};
+use super::kit::{Base, Extent, Mode, Plan, Proxy, Report, Theatre, Worker, until};
 
 pub(crate) async fn inject(extent: Extent) -> Report {
     let plan = Plan {
@@ -12,12 +12,10 @@ pub(crate) async fn inject(extent: Extent) -> Report {
         lead_s: 6,
     };
     let theatre = Theatre::set(Base::Sqlite, plan).await;
-    let way = Proxy::before(Target::Tcp(address(&theatre.world.apns.endpoint()))).await;
+    let apns = theatre.world.apns.endpoint();
+    let (way, detour) = Proxy::on_the_way("SHIFTBELL__APNS__ENDPOINT", &apns).await;
+    let detour = [detour];
     way.set(Mode::Hold);
-    let detour = [(
-        "SHIFTBELL__APNS__ENDPOINT",
-        format!("https://localhost:{}", way.port),
-    )];
     let mut struck = 0;
     for _ in 0..extent.pick(2, 5) {
         let mut worker = Worker::start(&theatre, "run", &[], &detour);
@@ -30,10 +28,4 @@ pub(crate) async fn inject(extent: Extent) -> Report {
         worker.kill();
     }
     theatre.judge(struck).await
-}
-
-/// Where an `https://host:port` URL of a stand-in leads.
-pub(crate) fn address(url: &str) -> std::net::SocketAddr {
-    let port = url.rsplit(':').next().unwrap().parse().unwrap();
-    ([127, 0, 0, 1], port).into()
 }

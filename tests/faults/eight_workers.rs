@@ -1,7 +1,7 @@
 //! Eight workers on one Postgres, and all boundaries at one instant.
 
 use super::{
-    kit::{Base, Extent, Plan, Report, Theatre},
+    kit::{Base, Extent, Plan, Report, Theatre, ill_end},
     support::postgres::Cluster,
 };
 
@@ -18,9 +18,7 @@ pub(crate) async fn inject(extent: Extent) -> Report {
     let mut at_work = 0;
     for worker in &mut workers {
         at_work += u64::from(worker.printed().contains("\"attempt\""));
-        if !worker.stop().await.success() {
-            found.push("L: a worker did not end well".to_owned());
-        }
+        found.extend(ill_end(worker.stop().await));
     }
     let mut report = theatre.judge(at_work).await;
     if at_work < 2 {

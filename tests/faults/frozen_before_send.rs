@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    crash_after_lease::address,
-    kit::{Base, Extent, Mode, Plan, Proxy, Report, Theatre, Worker, proxy::Target, until},
+    kit::{Base, Extent, Mode, Plan, Proxy, Report, Theatre, Worker, ill_end, until},
     support::postgres::Cluster,
 };
 
@@ -16,12 +15,10 @@ pub(crate) async fn inject(_: Extent) -> Report {
         lead_s: 6,
     };
     let theatre = Theatre::set(Base::Postgres(Cluster::shared()), plan).await;
-    let way = Proxy::before(Target::Tcp(address(&theatre.world.apns.endpoint()))).await;
+    let apns = theatre.world.apns.endpoint();
+    let (way, detour) = Proxy::on_the_way("SHIFTBELL__APNS__ENDPOINT", &apns).await;
+    let detour = [detour];
     way.set(Mode::Hold);
-    let detour = [(
-        "SHIFTBELL__APNS__ENDPOINT",
-        format!("https://localhost:{}", way.port),
-    )];
     let mut frozen = Worker::start(&theatre, "run", &[], &detour);
     let leased = until("a lease", Duration::from_secs(30), async || {
         way.struck() > 0 && theatre.leased().await > 0
@@ -33,12 +30,9 @@ pub(crate) async fn inject(_: Extent) -> Report {
     found.extend(theatre.quiet().await.err());
     way.set(Mode::Pass);
     frozen.signal("CONT");
-    found.extend(
-        [frozen.stop().await, other.stop().await]
-            .iter()
-            .filter(|s| !s.success())
-            .map(|s| format!("L: {s}")),
-    );
+    for worker in [&mut frozen, &mut other] {
+        found.extend(ill_end(worker.stop().await));
+    }
     let mut report = theatre.judge(way.struck()).await;
     report.found.extend(found);
     report

@@ -11,7 +11,7 @@ use std::time::Duration;
 use shiftbell::sim::script::Behaviour;
 
 use super::{
-    kit::{Base, Extent, Plan, Report, Theatre, until, worker::signal},
+    kit::{Base, Extent, Plan, Report, Theatre, ill_end, until, worker::signal},
     support::postgres::Cluster,
 };
 
@@ -42,12 +42,9 @@ pub(crate) async fn inject(_: Extent) -> Report {
     let mut found: Vec<String> = struck.err().into_iter().collect();
     found.extend(theatre.quiet().await.err());
     frozen.signal("CONT");
-    found.extend(
-        [frozen.stop().await, other.stop().await]
-            .iter()
-            .filter(|s| !s.success())
-            .map(|s| format!("L: {s}")),
-    );
+    for worker in [&mut frozen, &mut other] {
+        found.extend(ill_end(worker.stop().await));
+    }
     let struck = rules.iter().map(|rule| rule.struck()).sum();
     let mut report = theatre.judge(struck).await;
     report.found.extend(found);

@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use super::{
-    crash_after_lease::address,
-    kit::{Base, Extent, Mode, Plan, Proxy, Report, Theatre, Worker, proxy::Target, until},
-};
+use super::kit::{Base, Extent, Mode, Plan, Proxy, Report, Theatre, Worker, ill_end, until};
 
 pub(crate) async fn inject(extent: Extent) -> Report {
     let plan = Plan {
@@ -26,11 +23,8 @@ pub(crate) async fn inject(extent: Extent) -> Report {
     }
     let (mut ways, mut detours) = (Vec::new(), Vec::new());
     for (key, place) in places {
-        let mut url = url::Url::parse(&place).unwrap();
-        let origin = url.origin().ascii_serialization();
-        let way = Proxy::before(Target::Tcp(address(&origin))).await;
-        url.set_port(Some(way.port)).unwrap();
-        detours.push((key, url.to_string()));
+        let (way, detour) = Proxy::on_the_way(key, &place).await;
+        detours.push(detour);
         ways.push(way);
     }
     let mut worker = Worker::start(&theatre, "run", &[], &detours);
@@ -73,10 +67,7 @@ pub(crate) async fn inject(extent: Extent) -> Report {
     }
     set(&ways, Mode::Pass);
     found.extend(theatre.quiet().await.err());
-    let status = worker.stop().await;
-    if !status.success() {
-        found.push(format!("L: the worker ended with {status}"));
-    }
+    found.extend(ill_end(worker.stop().await));
     let mut report = theatre.judge(ways.iter().map(Proxy::struck).sum()).await;
     report.found.extend(found);
     report

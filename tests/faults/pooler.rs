@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::chown, process::Command, time::Duration};
 
 use super::{
-    kit::{Base, Extent, Plan, Report, Theatre, Worker, until},
+    kit::{Base, Extent, Plan, Report, Theatre, Worker, ill_end, until},
     support::postgres::Cluster,
 };
 
@@ -26,11 +26,7 @@ pub(crate) async fn inject(_: Extent) -> Report {
     let status = worker.stop().await;
     let mut report = theatre.judge(sent as u64).await;
     report.found.extend(quiet.err());
-    if !status.success() {
-        report
-            .found
-            .push(format!("L: the worker ended with {status}"));
-    }
+    report.found.extend(ill_end(status));
     report
 }
 

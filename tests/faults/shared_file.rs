@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::kit::{Base, Extent, Plan, Report, Theatre, Worker};
+use super::kit::{Base, Extent, Plan, Report, Theatre, Worker, ill_end};
 
 pub(crate) async fn inject(extent: Extent) -> Report {
     let plan = Plan {
@@ -20,18 +20,13 @@ pub(crate) async fn inject(extent: Extent) -> Report {
     let mut found = Vec::new();
     while theatre.clock.now() < theatre.last {
         let mut tick = Worker::start(&theatre, "tick", &[], &[]);
-        let status = tokio::task::block_in_place(|| tick.wait());
+        found.extend(ill_end(tokio::task::block_in_place(|| tick.wait())));
         ticks += 1;
-        if !status.success() {
-            found.push(format!("L: a tick ended with {status}"));
-        }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     reader.commit().await.unwrap();
     for service in &mut services {
-        if !service.stop().await.success() {
-            found.push("L: a service did not end well".to_owned());
-        }
+        found.extend(ill_end(service.stop().await));
     }
     let mut report = theatre.judge(ticks).await;
     report.found.extend(found);

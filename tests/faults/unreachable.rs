@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    commit_answer_lost::through,
-    kit::{Base, Extent, Mode, Plan, Proxy, Report, Theatre, Worker, proxy::Target},
+    kit::{Base, Extent, Mode, Plan, Proxy, Report, Theatre, Worker, ill_end},
     support::postgres::Cluster,
 };
 
@@ -16,9 +15,9 @@ pub(crate) async fn inject(extent: Extent) -> Report {
         lead_s: 6,
     };
     let theatre = Theatre::set(Base::Postgres(Cluster::shared()), plan).await;
-    let proxy = Proxy::before(Target::Unix(Cluster::shared().socket())).await;
-    let detour = [("SHIFTBELL__DATABASE__URL", through(&proxy, &theatre.url))];
-    let mut worker = Worker::start(&theatre, "run", &[], &detour);
+    let socket = Cluster::shared().socket();
+    let (proxy, detour) = Proxy::before_postgres(socket, &theatre.url).await;
+    let mut worker = Worker::start(&theatre, "run", &[], &[detour]);
     theatre.curtain().await;
     while theatre.clock.now() < theatre.last {
         for mode in [Mode::Hold, Mode::Pass, Mode::Cut, Mode::Pass] {
@@ -28,10 +27,6 @@ pub(crate) async fn inject(extent: Extent) -> Report {
     }
     let status = worker.stop().await;
     let mut report = theatre.judge(proxy.struck()).await;
-    if !status.success() {
-        report
-            .found
-            .push(format!("L: the worker ended with {status}"));
-    }
+    report.found.extend(ill_end(status));
     report
 }

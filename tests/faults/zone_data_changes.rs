@@ -1,12 +1,12 @@
 //! Newer time-zone data are put into the configured directory while the engine runs: agents follow
 //! with reason `sync`, nobody is rung for the edit, and the next boundaries are those of the new data.
 
-use std::{fs, path::Path, process::Command};
+use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp, civil::Weekday};
 use shiftbell::domain::{hours::Slot, presence::Status};
 
-use super::kit::{Extent, Rehearsal, Report, rehearsal::person};
+use super::kit::{Extent, Rehearsal, Report, rehearsal::person, seconds};
 
 pub(crate) async fn inject(extent: Extent) -> Report {
     let folder = tempfile::tempdir().unwrap();
@@ -91,13 +91,6 @@ fn reasons(stage: &Rehearsal) -> Vec<String> {
 
 /// `Fault/Here` is so many hours ahead of UTC in this version of the data.
 fn compile(folder: &Path, version: char, hours: i64) {
-    let source = folder.join("rules.txt");
-    fs::write(&source, format!("Zone Fault/Here {hours}:00 - FHT\n")).unwrap();
-    let zic = Command::new("/usr/sbin/zic")
-        .arg("-d")
-        .arg(folder)
-        .arg(source)
-        .status();
-    assert!(zic.expect("zic, from Debian's libc-bin").success());
-    fs::write(folder.join("+VERSION"), format!("2097{version}\n")).unwrap();
+    let rules = format!("Zone Fault/Here {hours}:00 - FHT\n");
+    seconds::compile(folder, &rules, &format!("2097{version}"));
 }

@@ -163,6 +163,15 @@ impl Stage {
         rows
     }
 
+    /// The oldest delivery of a channel.
+    pub(crate) async fn row(&self, channel: &str) -> DeliveryRow {
+        self.log()
+            .await
+            .into_iter()
+            .find(|row| row.channel == channel)
+            .unwrap()
+    }
+
     /// How many deliveries of a channel stand in a state, for whatever reason.
     pub(crate) async fn count(&self, channel: &str, state: &str) -> usize {
         self.log()

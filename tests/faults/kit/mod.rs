@@ -13,7 +13,7 @@ pub(crate) use rehearsal::Rehearsal;
 pub(crate) use theatre::{Base, Plan, Theatre};
 pub(crate) use worker::Worker;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, process::ExitStatus, time::Duration};
 
 use shiftbell::clock::Stopwatch;
 
@@ -43,6 +43,20 @@ pub(crate) struct Report {
     pub(crate) struck: u64,
     /// Which invariants do not hold; none if all do.
     pub(crate) found: Vec<String>,
+}
+
+impl Report {
+    /// Both together.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.struck += other.struck;
+        self.found.extend(other.found);
+        self
+    }
+}
+
+/// A complaint about a process that did not end well.
+pub(crate) fn ill_end(status: ExitStatus) -> Option<String> {
+    (!status.success()).then(|| format!("L: a worker ended with {status}"))
 }
 
 /// Waits until `holds`, looking every few milliseconds; what was waited for, if it did not come.

@@ -44,7 +44,36 @@ pub(crate) struct Proxy {
     struck: Arc<AtomicU64>,
 }
 
+impl Target {
+    /// Where the URL of a stand-in leads.
+    pub(crate) fn of(url: &str) -> Self {
+        let url = url::Url::parse(url).unwrap();
+        Self::Tcp(([127, 0, 0, 1], url.port().unwrap()).into())
+    }
+}
+
 impl Proxy {
+    /// Starts one before a stand-in; with the variable that leads a worker to it instead of to
+    /// `url`, which `key` names in the configuration.
+    pub(crate) async fn on_the_way(key: &'static str, url: &str) -> (Self, (&'static str, String)) {
+        let proxy = Self::before(Target::of(url)).await;
+        let mut detour = url::Url::parse(url).unwrap();
+        detour.set_port(Some(proxy.port)).unwrap();
+        (proxy, (key, detour.to_string()))
+    }
+
+    /// The same before the Postgres whose socket this is.
+    pub(crate) async fn before_postgres(
+        socket: PathBuf,
+        url: &str,
+    ) -> (Self, (&'static str, String)) {
+        let proxy = Self::before(Target::Unix(socket)).await;
+        let (user, rest) = url.split_once('@').unwrap();
+        let database = rest.split(['/', '?']).nth(1).unwrap();
+        let detour = format!("{user}@127.0.0.1:{}/{database}", proxy.port);
+        (proxy, ("SHIFTBELL__DATABASE__URL", detour))
+    }
+
     /// Starts one before `target`, in [`Mode::Pass`].
     pub(crate) async fn before(target: Target) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -136,17 +136,8 @@ impl Rehearsal {
     pub(crate) async fn judge(&self, struck: u64) -> Report {
         let quiet = self.quiet().await;
         let zones = shiftbell::zones::load(self.config.timezone_directory.as_deref()).unwrap();
-        let secret = std::fs::read_to_string(self.world.folder.join("presence.secret")).unwrap();
-        let secrets = [
-            secret.trim().trim_start_matches("whsec_").to_owned(),
-            "PRIVATE KEY".to_owned(),
-        ];
-        let subjects = self
-            .team
-            .iter()
-            .map(|agent| (agent.id.as_str(), agent.workspace.as_str()));
         let run = checker::Run {
-            seen: &Seen::by(&self.world, subjects),
+            seen: &Seen::by(&self.world, &self.team),
             store: &self.store,
             team: &self.team,
             zones: &zones,
@@ -154,7 +145,7 @@ impl Rehearsal {
             from: self.from + SignedDuration::from_millis(1),
             until: self.clock.now(),
             printed: &logged(self.logged_before),
-            secrets: &secrets,
+            secrets: &checker::seen::secrets(&self.world),
         };
         let mut found = checker::violations(&run).await;
         found.extend(quiet.err());

@@ -24,6 +24,12 @@ pub(crate) fn zones(folder: &Path) -> Zones {
         )
         .unwrap();
     }
+    compile(folder, &rules, "2097a");
+    shiftbell::zones::load(Some(folder)).unwrap()
+}
+
+/// Compiles zone `rules` into `folder` as this version of the data.
+pub(crate) fn compile(folder: &Path, rules: &str, version: &str) {
     let source = folder.join("rules.txt");
     fs::write(&source, rules).unwrap();
     let zic = Command::new("/usr/sbin/zic")
@@ -32,8 +38,7 @@ pub(crate) fn zones(folder: &Path) -> Zones {
         .arg(source)
         .status();
     assert!(zic.expect("zic, from Debian's libc-bin").success());
-    fs::write(folder.join("+VERSION"), "2097a\n").unwrap();
-    shiftbell::zones::load(Some(folder)).unwrap()
+    fs::write(folder.join("+VERSION"), format!("{version}\n")).unwrap();
 }
 
 /// Puts `agent` on duty from `start` to `end` (UTC, whole seconds a whole number of minutes apart),

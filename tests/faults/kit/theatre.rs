@@ -175,24 +175,15 @@ impl Theatre {
 
     /// Judges what there is now.
     pub(crate) async fn verdict(&self, struck: u64) -> Report {
-        let secret = std::fs::read_to_string(self.world.folder.join("presence.secret")).unwrap();
-        let secrets = [
-            secret.trim().trim_start_matches("whsec_").to_owned(),
-            "PRIVATE KEY".to_owned(),
-        ];
-        let subjects = self
-            .team
-            .iter()
-            .map(|agent| (agent.id.as_str(), agent.workspace.as_str()));
         let run = checker::Run {
-            seen: &Seen::by(&self.world, subjects),
+            seen: &Seen::by(&self.world, &self.team),
             store: &self.store,
             team: &self.team,
             zones: &self.zones,
             from: self.first,
             until: self.clock.now(),
             printed: &self.printed(),
-            secrets: &secrets,
+            secrets: &checker::seen::secrets(&self.world),
         };
         Report {
             struck,
