@@ -1,4 +1,5 @@
--- Instants are UTC epoch milliseconds; local dates and times are text as people write them.
+-- Instants are UTC epoch milliseconds; local dates and times are text as people write them. Keys compare
+-- byte by byte, as in SQLite, and not by a language's rules, which cost several times as much.
 -- The schedule tables are an interface: whoever writes them, a trigger marks the agent's plan stale.
 
 CREATE TABLE meta (
@@ -9,19 +10,19 @@ CREATE TABLE meta (
 -- ---- the schedule: what people and the platform's programs write --------------------------------
 
 CREATE TABLE workspaces (
-    id   TEXT PRIMARY KEY,
+    id   TEXT COLLATE "C" PRIMARY KEY,
     name TEXT NOT NULL
 );
 
 CREATE TABLE holidays (
-    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    workspace_id TEXT COLLATE "C" NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
     date         TEXT NOT NULL CHECK (date ~ '^\d{4}-\d{2}-\d{2}$'),
     PRIMARY KEY (workspace_id, date)
 );
 
 CREATE TABLE agents (
-    id                         TEXT PRIMARY KEY,
-    workspace_id               TEXT NOT NULL REFERENCES workspaces (id),
+    id                         TEXT COLLATE "C" PRIMARY KEY,
+    workspace_id               TEXT COLLATE "C" NOT NULL REFERENCES workspaces (id),
     name                       TEXT NOT NULL,
     photo_url                  TEXT,
     timezone                   TEXT NOT NULL,
@@ -34,7 +35,7 @@ CREATE TABLE agents (
 CREATE INDEX agents_by_workspace ON agents (workspace_id);
 
 CREATE TABLE operating_hours (
-    agent_id   TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    agent_id   TEXT COLLATE "C" NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
     day        TEXT NOT NULL CHECK (day IN ('mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun')),
     start_time TEXT NOT NULL CHECK (start_time ~ '^[0-2]\d:[0-5]\d$' AND start_time COLLATE "C" < '24:00'),
     end_time   TEXT NOT NULL CHECK (end_time ~ '^[0-2]\d:[0-5]\d$' AND end_time COLLATE "C" <= '24:00'),
@@ -43,13 +44,13 @@ CREATE TABLE operating_hours (
 );
 
 CREATE TABLE overrides (
-    agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    agent_id TEXT COLLATE "C" NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
     date     TEXT NOT NULL CHECK (date ~ '^\d{4}-\d{2}-\d{2}$'),
     PRIMARY KEY (agent_id, date)
 );
 
 CREATE TABLE override_slots (
-    agent_id   TEXT NOT NULL,
+    agent_id   TEXT COLLATE "C" NOT NULL,
     date       TEXT NOT NULL,
     start_time TEXT NOT NULL CHECK (start_time ~ '^[0-2]\d:[0-5]\d$' AND start_time COLLATE "C" < '24:00'),
     end_time   TEXT NOT NULL CHECK (end_time ~ '^[0-2]\d:[0-5]\d$' AND end_time COLLATE "C" <= '24:00'),
@@ -59,7 +60,7 @@ CREATE TABLE override_slots (
 );
 
 CREATE TABLE away (
-    agent_id    TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    agent_id    TEXT COLLATE "C" NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
     from_local  TEXT NOT NULL CHECK (from_local ~ '^\d{4}-\d{2}-\d{2}T[0-2]\d:[0-5]\d$'),
     until_local TEXT NOT NULL CHECK (until_local ~ '^\d{4}-\d{2}-\d{2}T[0-2]\d:[0-5]\d$'),
     PRIMARY KEY (agent_id, from_local, until_local),
@@ -68,8 +69,8 @@ CREATE TABLE away (
 
 CREATE TABLE devices (
     platform      TEXT NOT NULL CHECK (platform IN ('ios', 'android')),
-    token         TEXT NOT NULL CHECK (token <> ''),
-    agent_id      TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    token         TEXT COLLATE "C" NOT NULL CHECK (token <> ''),
+    agent_id      TEXT COLLATE "C" NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
     environment   TEXT NOT NULL DEFAULT 'production' CHECK (environment IN ('production', 'sandbox')),
     state         TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'quarantined', 'disabled')),
     state_reason  TEXT,
@@ -83,8 +84,8 @@ CREATE UNIQUE INDEX devices_ios ON devices (lower(token)) WHERE platform = 'ios'
 -- ---- what the worker recorded ---------------------------------------------------------------------
 
 CREATE TABLE agent_state (
-    agent_id     TEXT PRIMARY KEY,
-    workspace_id TEXT NOT NULL,
+    agent_id     TEXT COLLATE "C" PRIMARY KEY,
+    workspace_id TEXT COLLATE "C" NOT NULL,
     status       TEXT CHECK (status IN ('online', 'offline', 'invisible')),
     accepts      BOOLEAN NOT NULL DEFAULT FALSE,
     sequence     BIGINT NOT NULL DEFAULT 0 CHECK (sequence >= 0),
@@ -102,7 +103,7 @@ CREATE INDEX agent_state_by_workspace ON agent_state (workspace_id, due_at);
 CREATE INDEX agent_state_online ON agent_state (workspace_id) WHERE status = 'online';
 
 CREATE TABLE workspace_state (
-    workspace_id TEXT PRIMARY KEY,
+    workspace_id TEXT COLLATE "C" PRIMARY KEY,
     mode         TEXT CHECK (mode IN ('live_chat', 'messaging')),
     sequence     BIGINT NOT NULL DEFAULT 0 CHECK (sequence >= 0),
     effective_at BIGINT,
@@ -112,9 +113,9 @@ CREATE TABLE workspace_state (
 CREATE INDEX workspace_state_dirty ON workspace_state (workspace_id) WHERE dirty_at IS NOT NULL;
 
 CREATE TABLE transitions (
-    id             TEXT PRIMARY KEY,
-    workspace_id   TEXT NOT NULL,
-    agent_id       TEXT,
+    id             TEXT COLLATE "C" PRIMARY KEY,
+    workspace_id   TEXT COLLATE "C" NOT NULL,
+    agent_id       TEXT COLLATE "C",
     reason         TEXT NOT NULL,
     status         TEXT CHECK (status IN ('online', 'offline', 'invisible')),
     accepts        BOOLEAN NOT NULL DEFAULT FALSE,
@@ -132,59 +133,107 @@ CREATE TABLE transitions (
 CREATE UNIQUE INDEX transitions_agent_sequence ON transitions (agent_id, sequence) WHERE agent_id IS NOT NULL AND sequence IS NOT NULL;
 CREATE UNIQUE INDEX transitions_workspace_sequence ON transitions (workspace_id, sequence) WHERE agent_id IS NULL;
 
+-- What is open: waiting for its due time, or under lease (`lease_until`). A delivery that ends moves to
+-- `deliveries`, so that what is looked for at nine o'clock is in a small table. No index holds what a
+-- claim writes: Postgres then keeps the new version of the row on its page (a HOT update), for which half of each page is free.
+CREATE TABLE outbox (
+    id             TEXT COLLATE "C" PRIMARY KEY,
+    transition_id  TEXT COLLATE "C" NOT NULL,
+    channel        TEXT NOT NULL CHECK (channel IN ('apns', 'fcm', 'presence')),
+    workspace_id   TEXT COLLATE "C" NOT NULL,
+    agent_id       TEXT COLLATE "C",
+    kind           TEXT NOT NULL,
+    receiver       TEXT COLLATE "C" NOT NULL,
+    boundary_at    BIGINT,
+    counterpart_at BIGINT,
+    sequence       BIGINT,
+    deadline_at    BIGINT,
+    created_at     BIGINT NOT NULL,
+    due_at         BIGINT NOT NULL,
+    reason         TEXT,
+    tries          BIGINT NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    crashes        BIGINT NOT NULL DEFAULT 0 CHECK (crashes >= 0),
+    batch_cap      BIGINT CHECK (batch_cap >= 1),
+    revoked        TEXT,
+    epoch          BIGINT NOT NULL DEFAULT 0 CHECK (epoch >= 0),
+    lease_until    BIGINT,
+    worker         TEXT,
+    started_at     BIGINT,
+    CHECK ((lease_until IS NULL) = (worker IS NULL)),
+    CHECK ((lease_until IS NULL) = (started_at IS NULL)),
+    CHECK (lease_until IS NULL OR epoch > 0),
+    CHECK (lease_until IS NOT NULL OR revoked IS NULL),
+    CHECK ((channel = 'presence') = (sequence IS NOT NULL)),
+    CHECK ((channel = 'presence') = (deadline_at IS NULL)),
+    CHECK ((channel = 'presence') = (boundary_at IS NULL))
+) WITH (fillfactor = 50);
+CREATE INDEX outbox_due ON outbox (channel, due_at);
+CREATE UNIQUE INDEX outbox_alert ON outbox (agent_id, boundary_at, kind, receiver) WHERE channel <> 'presence';
+CREATE UNIQUE INDEX outbox_event ON outbox (receiver, sequence) WHERE channel = 'presence';
+
+-- What has ended. Written once: a delivery has one final state.
 CREATE TABLE deliveries (
-    id            TEXT PRIMARY KEY,
-    transition_id TEXT NOT NULL REFERENCES transitions (id),
+    id            TEXT COLLATE "C" PRIMARY KEY,
+    transition_id TEXT COLLATE "C" NOT NULL,
     channel       TEXT NOT NULL CHECK (channel IN ('apns', 'fcm', 'presence')),
-    workspace_id  TEXT NOT NULL,
-    agent_id      TEXT,
+    workspace_id  TEXT COLLATE "C" NOT NULL,
+    agent_id      TEXT COLLATE "C",
     kind          TEXT NOT NULL,
-    receiver      TEXT NOT NULL,
+    receiver      TEXT COLLATE "C" NOT NULL,
     boundary_at   BIGINT,
     sequence      BIGINT,
-    state         TEXT NOT NULL CHECK (state IN ('pending', 'leased', 'sent', 'failed', 'expired', 'superseded', 'cancelled')),
-    reason        TEXT,
-    due_at        BIGINT NOT NULL,
     deadline_at   BIGINT,
-    lease_until   BIGINT,
-    epoch         BIGINT NOT NULL DEFAULT 0 CHECK (epoch >= 0),
-    tries         BIGINT NOT NULL DEFAULT 0 CHECK (tries >= 0),
-    crashes       BIGINT NOT NULL DEFAULT 0 CHECK (crashes >= 0),
-    batch_cap     BIGINT CHECK (batch_cap >= 1),
-    revoked       TEXT,
     created_at    BIGINT NOT NULL,
-    settled_at    BIGINT,
+    due_at        BIGINT NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ('sent', 'failed', 'expired', 'superseded', 'cancelled')),
+    reason        TEXT,
+    tries         BIGINT NOT NULL CHECK (tries >= 0),
+    epoch         BIGINT NOT NULL CHECK (epoch >= 0),
     receipt       TEXT,
-    CHECK ((state = 'leased') = (lease_until IS NOT NULL)),
-    CHECK ((state IN ('pending', 'leased')) = (settled_at IS NULL)),
+    settled_at    BIGINT NOT NULL,
+    CHECK (state <> 'sent' OR epoch > 0),
     CHECK ((channel = 'presence') = (sequence IS NOT NULL)),
     CHECK ((channel = 'presence') = (deadline_at IS NULL)),
     CHECK ((channel = 'presence') = (boundary_at IS NULL))
 );
-CREATE UNIQUE INDEX deliveries_alert ON deliveries (agent_id, kind, boundary_at, receiver) WHERE channel <> 'presence';
+CREATE UNIQUE INDEX deliveries_alert ON deliveries (agent_id, boundary_at, kind, receiver) WHERE channel <> 'presence';
 CREATE UNIQUE INDEX deliveries_event ON deliveries (receiver, sequence) WHERE channel = 'presence';
-CREATE INDEX deliveries_due ON deliveries (channel, due_at) WHERE state = 'pending';
-CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'leased';
-CREATE INDEX deliveries_deadline ON deliveries (deadline_at) WHERE state = 'pending' AND deadline_at IS NOT NULL;
-CREATE INDEX deliveries_open ON deliveries (receiver) WHERE state IN ('pending', 'leased');
-CREATE INDEX deliveries_open_by_agent ON deliveries (agent_id) WHERE state IN ('pending', 'leased');
-CREATE INDEX deliveries_by_transition ON deliveries (transition_id);
 CREATE INDEX deliveries_by_time ON deliveries (created_at);
 
+-- Attempts that are over; the one under way is its delivery's lease.
 CREATE TABLE attempts (
-    delivery_id TEXT NOT NULL REFERENCES deliveries (id),
-    epoch       BIGINT NOT NULL,
+    delivery_id TEXT COLLATE "C" NOT NULL,
+    epoch       BIGINT NOT NULL CHECK (epoch > 0),
     worker      TEXT NOT NULL,
     started_at  BIGINT NOT NULL,
-    finished_at BIGINT,
-    outcome     TEXT,
+    finished_at BIGINT NOT NULL,
+    outcome     TEXT NOT NULL,
     late        BOOLEAN NOT NULL DEFAULT FALSE,
     http_status BIGINT,
     reason      TEXT,
     retry_at    BIGINT,
-    PRIMARY KEY (delivery_id, epoch),
-    CHECK ((outcome IS NULL) = (finished_at IS NULL))
+    PRIMARY KEY (delivery_id, epoch)
 );
+
+-- The delivery log: what is open and what has ended, in the same columns.
+CREATE VIEW open_deliveries AS
+SELECT id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at, sequence, deadline_at, created_at,
+       due_at, CASE WHEN lease_until IS NULL THEN 'pending' ELSE 'leased' END AS state, reason, tries, epoch,
+       CAST(NULL AS TEXT) AS receipt, CAST(NULL AS BIGINT) AS settled_at
+FROM outbox;
+CREATE VIEW ended_deliveries AS
+SELECT id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at, sequence, deadline_at, created_at,
+       due_at, state, reason, tries, epoch, receipt, settled_at
+FROM deliveries;
+CREATE VIEW delivery_log AS SELECT * FROM open_deliveries UNION ALL SELECT * FROM ended_deliveries;
+
+CREATE VIEW attempt_log AS
+SELECT delivery_id, epoch, worker, started_at, finished_at, outcome, late, http_status, reason, retry_at
+FROM attempts
+UNION ALL
+SELECT id, epoch, worker, started_at, CAST(NULL AS BIGINT), CAST(NULL AS TEXT), FALSE, CAST(NULL AS BIGINT),
+       CAST(NULL AS TEXT), CAST(NULL AS BIGINT)
+FROM outbox WHERE lease_until IS NOT NULL;
 
 CREATE TABLE audit (
     at     BIGINT NOT NULL,
@@ -193,16 +242,12 @@ CREATE TABLE audit (
     target TEXT NOT NULL
 );
 
--- A final state stays final; only an operator's retry revives a failed delivery.
+-- A final state stays final. An operator's retry takes the row out and opens the delivery again.
 CREATE FUNCTION shiftbell_refuse_final() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'a final delivery state is final';
 END $$;
-CREATE TRIGGER deliveries_final BEFORE UPDATE OF state ON deliveries FOR EACH ROW
-WHEN (OLD.state NOT IN ('pending', 'leased') AND NEW.state <> OLD.state
-      AND NOT (OLD.state = 'failed' AND NEW.state = 'pending')
-      AND NOT (OLD.state = 'expired' AND OLD.epoch = 0 AND NEW.created_at < OLD.created_at))
-EXECUTE FUNCTION shiftbell_refuse_final();
+CREATE TRIGGER deliveries_final BEFORE UPDATE ON deliveries FOR EACH ROW EXECUTE FUNCTION shiftbell_refuse_final();
 
 -- ---- whoever writes the schedule, the plan is stale ------------------------------------------------
 -- One statement marks all the agents it touched, and wakes the workers when it commits. A row that is
@@ -338,4 +383,4 @@ SELECT id, transition_id, channel, workspace_id, agent_id, kind, state, reason, 
        to_char(to_timestamp(deadline_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS deadline_at,
        to_char(to_timestamp(created_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,
        to_char(to_timestamp(settled_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS settled_at
-FROM deliveries;
+FROM delivery_log;

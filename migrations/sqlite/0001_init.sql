@@ -132,9 +132,48 @@ CREATE TABLE transitions (
 CREATE UNIQUE INDEX transitions_agent_sequence ON transitions (agent_id, sequence) WHERE agent_id IS NOT NULL AND sequence IS NOT NULL;
 CREATE UNIQUE INDEX transitions_workspace_sequence ON transitions (workspace_id, sequence) WHERE agent_id IS NULL;
 
+-- What is open: waiting for its due time, or under lease (`lease_until`). A delivery that ends moves to
+-- `deliveries`, so that what is looked for at nine o'clock is in a small table. No index holds what a
+-- claim writes.
+CREATE TABLE outbox (
+    id             TEXT PRIMARY KEY,
+    transition_id  TEXT NOT NULL,
+    channel        TEXT NOT NULL CHECK (channel IN ('apns', 'fcm', 'presence')),
+    workspace_id   TEXT NOT NULL,
+    agent_id       TEXT,
+    kind           TEXT NOT NULL,
+    receiver       TEXT NOT NULL,
+    boundary_at    BIGINT,
+    counterpart_at BIGINT,
+    sequence       BIGINT,
+    deadline_at    BIGINT,
+    created_at     BIGINT NOT NULL,
+    due_at         BIGINT NOT NULL,
+    reason         TEXT,
+    tries          BIGINT NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    crashes        BIGINT NOT NULL DEFAULT 0 CHECK (crashes >= 0),
+    batch_cap      BIGINT CHECK (batch_cap >= 1),
+    revoked        TEXT,
+    epoch          BIGINT NOT NULL DEFAULT 0 CHECK (epoch >= 0),
+    lease_until    BIGINT,
+    worker         TEXT,
+    started_at     BIGINT,
+    CHECK ((lease_until IS NULL) = (worker IS NULL)),
+    CHECK ((lease_until IS NULL) = (started_at IS NULL)),
+    CHECK (lease_until IS NULL OR epoch > 0),
+    CHECK (lease_until IS NOT NULL OR revoked IS NULL),
+    CHECK ((channel = 'presence') = (sequence IS NOT NULL)),
+    CHECK ((channel = 'presence') = (deadline_at IS NULL)),
+    CHECK ((channel = 'presence') = (boundary_at IS NULL))
+) WITHOUT ROWID;
+CREATE INDEX outbox_due ON outbox (channel, due_at);
+CREATE UNIQUE INDEX outbox_alert ON outbox (agent_id, boundary_at, kind, receiver) WHERE channel <> 'presence';
+CREATE UNIQUE INDEX outbox_event ON outbox (receiver, sequence) WHERE channel = 'presence';
+
+-- What has ended. Written once: a delivery has one final state.
 CREATE TABLE deliveries (
     id            TEXT PRIMARY KEY,
-    transition_id TEXT NOT NULL REFERENCES transitions (id),
+    transition_id TEXT NOT NULL,
     channel       TEXT NOT NULL CHECK (channel IN ('apns', 'fcm', 'presence')),
     workspace_id  TEXT NOT NULL,
     agent_id      TEXT,
@@ -142,49 +181,58 @@ CREATE TABLE deliveries (
     receiver      TEXT NOT NULL,
     boundary_at   BIGINT,
     sequence      BIGINT,
-    state         TEXT NOT NULL CHECK (state IN ('pending', 'leased', 'sent', 'failed', 'expired', 'superseded', 'cancelled')),
-    reason        TEXT,
-    due_at        BIGINT NOT NULL,
     deadline_at   BIGINT,
-    lease_until   BIGINT,
-    epoch         BIGINT NOT NULL DEFAULT 0 CHECK (epoch >= 0),
-    tries         BIGINT NOT NULL DEFAULT 0 CHECK (tries >= 0),
-    crashes       BIGINT NOT NULL DEFAULT 0 CHECK (crashes >= 0),
-    batch_cap     BIGINT CHECK (batch_cap >= 1),
-    revoked       TEXT,
     created_at    BIGINT NOT NULL,
-    settled_at    BIGINT,
+    due_at        BIGINT NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ('sent', 'failed', 'expired', 'superseded', 'cancelled')),
+    reason        TEXT,
+    tries         BIGINT NOT NULL CHECK (tries >= 0),
+    epoch         BIGINT NOT NULL CHECK (epoch >= 0),
     receipt       TEXT,
-    CHECK ((state = 'leased') = (lease_until IS NOT NULL)),
-    CHECK ((state IN ('pending', 'leased')) = (settled_at IS NULL)),
+    settled_at    BIGINT NOT NULL,
+    CHECK (state <> 'sent' OR epoch > 0),
     CHECK ((channel = 'presence') = (sequence IS NOT NULL)),
     CHECK ((channel = 'presence') = (deadline_at IS NULL)),
     CHECK ((channel = 'presence') = (boundary_at IS NULL))
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX deliveries_alert ON deliveries (agent_id, kind, boundary_at, receiver) WHERE channel <> 'presence';
+CREATE UNIQUE INDEX deliveries_alert ON deliveries (agent_id, boundary_at, kind, receiver) WHERE channel <> 'presence';
 CREATE UNIQUE INDEX deliveries_event ON deliveries (receiver, sequence) WHERE channel = 'presence';
-CREATE INDEX deliveries_due ON deliveries (channel, due_at) WHERE state = 'pending';
-CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'leased';
-CREATE INDEX deliveries_deadline ON deliveries (deadline_at) WHERE state = 'pending' AND deadline_at IS NOT NULL;
-CREATE INDEX deliveries_open ON deliveries (receiver) WHERE state IN ('pending', 'leased');
-CREATE INDEX deliveries_open_by_agent ON deliveries (agent_id) WHERE state IN ('pending', 'leased');
-CREATE INDEX deliveries_by_transition ON deliveries (transition_id);
 CREATE INDEX deliveries_by_time ON deliveries (created_at);
 
+-- Attempts that are over; the one under way is its delivery's lease.
 CREATE TABLE attempts (
-    delivery_id TEXT NOT NULL REFERENCES deliveries (id),
-    epoch       BIGINT NOT NULL,
+    delivery_id TEXT NOT NULL,
+    epoch       BIGINT NOT NULL CHECK (epoch > 0),
     worker      TEXT NOT NULL,
     started_at  BIGINT NOT NULL,
-    finished_at BIGINT,
-    outcome     TEXT,
+    finished_at BIGINT NOT NULL,
+    outcome     TEXT NOT NULL,
     late        BOOLEAN NOT NULL DEFAULT FALSE,
     http_status BIGINT,
     reason      TEXT,
     retry_at    BIGINT,
-    PRIMARY KEY (delivery_id, epoch),
-    CHECK ((outcome IS NULL) = (finished_at IS NULL))
+    PRIMARY KEY (delivery_id, epoch)
 ) WITHOUT ROWID;
+
+-- The delivery log: what is open and what has ended, in the same columns.
+CREATE VIEW open_deliveries AS
+SELECT id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at, sequence, deadline_at, created_at,
+       due_at, CASE WHEN lease_until IS NULL THEN 'pending' ELSE 'leased' END AS state, reason, tries, epoch,
+       CAST(NULL AS TEXT) AS receipt, CAST(NULL AS BIGINT) AS settled_at
+FROM outbox;
+CREATE VIEW ended_deliveries AS
+SELECT id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at, sequence, deadline_at, created_at,
+       due_at, state, reason, tries, epoch, receipt, settled_at
+FROM deliveries;
+CREATE VIEW delivery_log AS SELECT * FROM open_deliveries UNION ALL SELECT * FROM ended_deliveries;
+
+CREATE VIEW attempt_log AS
+SELECT delivery_id, epoch, worker, started_at, finished_at, outcome, late, http_status, reason, retry_at
+FROM attempts
+UNION ALL
+SELECT id, epoch, worker, started_at, CAST(NULL AS BIGINT), CAST(NULL AS TEXT), FALSE, CAST(NULL AS BIGINT),
+       CAST(NULL AS TEXT), CAST(NULL AS BIGINT)
+FROM outbox WHERE lease_until IS NOT NULL;
 
 CREATE TABLE audit (
     at     BIGINT NOT NULL,
@@ -193,12 +241,8 @@ CREATE TABLE audit (
     target TEXT NOT NULL
 );
 
--- A final state stays final; only an operator's retry revives a failed delivery, and the true clock one
--- that expired untouched while the clock ran ahead.
-CREATE TRIGGER deliveries_final BEFORE UPDATE OF state ON deliveries
-WHEN OLD.state NOT IN ('pending', 'leased') AND NEW.state <> OLD.state
-     AND NOT (OLD.state = 'failed' AND NEW.state = 'pending')
-     AND NOT (OLD.state = 'expired' AND OLD.epoch = 0 AND NEW.created_at < OLD.created_at)
+-- A final state stays final. An operator's retry takes the row out and opens the delivery again.
+CREATE TRIGGER deliveries_final BEFORE UPDATE ON deliveries
 BEGIN
     SELECT RAISE(ABORT, 'a final delivery state is final');
 END;
@@ -314,4 +358,4 @@ SELECT id, transition_id, channel, workspace_id, agent_id, kind, state, reason, 
        strftime('%Y-%m-%dT%H:%M:%fZ', deadline_at / 1000.0, 'unixepoch') AS deadline_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1000.0, 'unixepoch') AS created_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', settled_at / 1000.0, 'unixepoch') AS settled_at
-FROM deliveries;
+FROM delivery_log;

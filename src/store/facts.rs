@@ -33,8 +33,7 @@ statements! {
     AWAY = "SELECT agent_id, from_local, until_local FROM away WHERE agent_id {in_list}";
     PHONES = "SELECT agent_id, platform, token FROM devices
               WHERE agent_id {in_list} AND state = 'active' ORDER BY platform, token";
-    PENDING = "SELECT agent_id, id, kind, boundary_at FROM deliveries
-               WHERE agent_id {in_list} AND state IN ('pending', 'leased') AND channel <> 'presence'";
+    PENDING = "SELECT agent_id, id, kind, boundary_at FROM outbox WHERE agent_id {in_list} AND channel <> 'presence'";
 }
 
 pub(super) type Parts = HashMap<String, Result<Schedule, StoreError>>;
@@ -178,9 +177,9 @@ impl Tx {
         for (agent, delivery, kind, at) in pending {
             add(parts, &agent, |schedule| {
                 schedule.pending.push(PendingAlert {
-                    delivery: id("deliveries", &delivery)?,
-                    kind: word("deliveries", "kind", &delivery, &kind, AlertKind::from_word)?,
-                    at: instant("deliveries", "boundary_at", &delivery, at)?,
+                    delivery: id("outbox", &delivery)?,
+                    kind: word("outbox", "kind", &delivery, &kind, AlertKind::from_word)?,
+                    at: instant("outbox", "boundary_at", &delivery, at)?,
                 });
                 Ok(())
             });

@@ -5,34 +5,51 @@ use serde::Serialize;
 
 use super::{
     StoreError, Tx, instant, ms,
+    outbox::overtaken,
     sql::{run, statements},
 };
 
+/// The newest deliveries of either table: of each no more than are asked for.
+macro_rules! newest {
+    ($wanted:expr) => {
+        concat!(
+            "SELECT * FROM (SELECT * FROM open_deliveries ",
+            $wanted,
+            " ORDER BY created_at DESC, id LIMIT $6) AS open UNION ALL SELECT * FROM (SELECT * FROM ended_deliveries ",
+            $wanted,
+            " ORDER BY created_at DESC, id LIMIT $6) AS ended ORDER BY created_at DESC, id LIMIT $6"
+        )
+    };
+}
+
+macro_rules! wanted {
+    () => {
+        "WHERE (CAST($1 AS TEXT) IS NULL OR state = $1) AND (CAST($2 AS TEXT) IS NULL OR channel = $2)
+           AND (CAST($3 AS TEXT) IS NULL OR workspace_id = $3) AND (CAST($4 AS TEXT) IS NULL OR reason = $4)
+           AND created_at >= $5"
+    };
+}
+
 statements! {
-    LIST = "SELECT * FROM deliveries
-            WHERE (CAST($1 AS TEXT) IS NULL OR state = $1) AND (CAST($2 AS TEXT) IS NULL OR channel = $2)
-              AND (CAST($3 AS TEXT) IS NULL OR workspace_id = $3) AND (CAST($4 AS TEXT) IS NULL OR reason = $4)
-              AND created_at >= $5
-            ORDER BY created_at DESC, id LIMIT $6";
+    LIST = newest!(wanted!());
     // An agent's alerts and events are found by the indices that make them unique.
-    LIST_OF_AGENT = "SELECT * FROM deliveries
-            WHERE (CAST($1 AS TEXT) IS NULL OR state = $1) AND (CAST($2 AS TEXT) IS NULL OR channel = $2)
-              AND (CAST($3 AS TEXT) IS NULL OR workspace_id = $3) AND (CAST($4 AS TEXT) IS NULL OR reason = $4)
-              AND created_at >= $5
-              AND ((channel <> 'presence' AND agent_id = $7) OR (channel = 'presence' AND receiver = 'agent:' || $7))
-            ORDER BY created_at DESC, id LIMIT $6";
-    ONE = "SELECT * FROM deliveries WHERE id = $1";
+    LIST_OF_AGENT = newest!(concat!(wanted!(),
+        " AND ((channel <> 'presence' AND agent_id = $7) OR (channel = 'presence' AND receiver = 'agent:' || $7))"));
+    ONE = "SELECT * FROM delivery_log WHERE id = $1";
     ATTEMPTS_OF = "SELECT epoch, worker, started_at, finished_at, outcome, late, http_status, reason, retry_at
-                   FROM attempts WHERE delivery_id = $1 ORDER BY epoch";
-    REVIVE = "UPDATE deliveries SET state = 'pending', reason = 'retried_by_operator', due_at = $2, settled_at = NULL,
-                  crashes = 0, tries = 0, batch_cap = NULL, revoked = NULL
-              WHERE id = $1 AND state = 'failed' AND (deadline_at IS NULL OR deadline_at > $2)
-                AND NOT EXISTS (SELECT 1 FROM deliveries newer WHERE deliveries.channel = 'presence'
-                    AND newer.receiver = deliveries.receiver AND newer.channel = 'presence'
-                    AND newer.sequence > deliveries.sequence)
-                AND (channel = 'presence' OR EXISTS (SELECT 1 FROM devices v WHERE v.token = deliveries.receiver
-                    AND v.agent_id = deliveries.agent_id AND v.state = 'active'
-                    AND v.platform = CASE deliveries.channel WHEN 'apns' THEN 'ios' ELSE 'android' END))";
+                   FROM attempt_log WHERE delivery_id = $1 ORDER BY epoch";
+    REVIVE = concat!("INSERT INTO outbox (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
+                  counterpart_at, sequence, deadline_at, created_at, due_at, epoch, reason)
+              SELECT p.id, p.transition_id, p.channel, p.workspace_id, p.agent_id, p.kind, p.receiver, p.boundary_at,
+                  t.counterpart_at, p.sequence, p.deadline_at, p.created_at, $2, p.epoch, 'retried_by_operator'
+              FROM deliveries p JOIN transitions t ON t.id = p.transition_id
+              WHERE p.id = $1 AND p.state = 'failed' AND (p.deadline_at IS NULL OR p.deadline_at > $2)
+                AND NOT (p.channel = 'presence' AND ", overtaken!(), ")
+                AND (p.channel = 'presence' OR EXISTS (SELECT 1 FROM devices v WHERE v.token = p.receiver
+                    AND v.agent_id = p.agent_id AND v.state = 'active'
+                    AND v.platform = CASE p.channel WHEN 'apns' THEN 'ios' ELSE 'android' END))
+              ON CONFLICT (id) DO NOTHING");
+    UNLOG = "DELETE FROM deliveries WHERE id = $1";
     AUDIT = "INSERT INTO audit (at, actor, action, target) VALUES ($1, $2, $3, $4)";
 }
 
@@ -210,6 +227,7 @@ impl Tx {
     ) -> Result<bool, StoreError> {
         let revived = run!(self, execute REVIVE, delivery, ms(now))?;
         if revived == 1 {
+            run!(self, execute UNLOG, delivery)?;
             run!(self, execute AUDIT, ms(now), actor, "delivery.retry", delivery)?;
             self.notify_outbox().await?;
         }

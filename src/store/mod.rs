@@ -204,6 +204,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         open::ALL,
         outbox::ALL,
         outbox::claim::ALL,
+        outbox::end::ALL,
         outbox::messages::ALL,
         outbox::settle::ALL,
         posting::ALL,

@@ -20,7 +20,7 @@ statements! {
                  WHERE w.dirty_at IS NOT NULL
                    AND NOT EXISTS (SELECT 1 FROM agent_state d WHERE d.workspace_id = w.workspace_id
                        AND d.due_at <= {later}($1, w.dirty_at))
-                 LIMIT $2 {skip_locked_w}";
+                 LIMIT $2 {skip_locked w}";
     // A statement of its own, which sees what was committed before those marks were locked.
     NEW_MODES = "SELECT w.workspace_id, w.mode, w.sequence, w.dirty_at,
                      EXISTS (SELECT 1 FROM agent_state o WHERE o.workspace_id = w.workspace_id AND o.status = 'online')

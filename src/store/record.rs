@@ -5,15 +5,17 @@ mod write;
 
 pub(super) use write::ALL;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Moved, Store, StoreError, Tx, ms};
 use crate::domain::{
-    delivery::{AlertKind, ChannelKind, DeliveryState},
+    delivery::{AlertKind, ChannelKind},
     hours::BoundaryKind,
-    plan::{Decision, NewAlert, Reached},
+    plan::{Decision, Reached},
     presence::Reason,
 };
 
@@ -36,7 +38,7 @@ pub(super) struct TransitionRow<'a> {
     pub(super) recorded_at: i64,
 }
 
-/// A new row of `deliveries`.
+/// A new delivery.
 #[derive(Debug, Serialize)]
 struct NewDelivery<'a> {
     id: Uuid,
@@ -48,13 +50,12 @@ struct NewDelivery<'a> {
     kind: &'static str,
     receiver: String,
     boundary_at: Option<i64>,
+    counterpart_at: Option<i64>,
     sequence: Option<i64>,
-    state: &'static str,
-    reason: Option<&'static str>,
-    due_at: i64,
     deadline_at: Option<i64>,
     created_at: i64,
-    settled_at: Option<i64>,
+    /// Why it is too late for it already.
+    expired: Option<&'static str>,
 }
 
 #[expect(
@@ -69,13 +70,6 @@ fn as_word<S: serde::Serializer>(channel: &ChannelKind, to: S) -> Result<S::Ok, 
 struct Superseded {
     receiver: String,
     sequence: i64,
-}
-
-#[derive(Serialize)]
-struct Cancelled {
-    id: Uuid,
-    reason: &'static str,
-    now: i64,
 }
 
 #[derive(Serialize)]
@@ -100,9 +94,10 @@ struct Dirty<'a> {
 #[derive(Default)]
 pub(super) struct Batch<'a> {
     transitions: Vec<TransitionRow<'a>>,
-    deliveries: Vec<NewDelivery<'a>>,
+    opened: Vec<NewDelivery<'a>>,
+    missed: Vec<NewDelivery<'a>>,
     superseded: Vec<Superseded>,
-    cancelled: Vec<Cancelled>,
+    cancelled: BTreeMap<String, &'static str>,
     removed: Vec<&'a str>,
     states: Vec<StateRow<'a>>,
     dirty: Vec<Dirty<'a>>,
@@ -231,7 +226,7 @@ impl<'a> Batch<'a> {
             receiver: receiver.clone(),
             sequence,
         });
-        self.deliveries.push(NewDelivery {
+        self.opened.push(NewDelivery {
             id: Uuid::new_v5(&transition, b"event"),
             transition_id: transition,
             channel: ChannelKind::Presence,
@@ -240,13 +235,11 @@ impl<'a> Batch<'a> {
             kind,
             receiver,
             boundary_at: None,
+            counterpart_at: None,
             sequence: Some(sequence),
-            state: DeliveryState::Pending.as_str(),
-            reason: None,
-            due_at: now,
             deadline_at: None,
             created_at: now,
-            settled_at: None,
+            expired: None,
         });
     }
 
@@ -255,41 +248,33 @@ impl<'a> Batch<'a> {
             BoundaryKind::Start => AlertKind::HoursStart,
             BoundaryKind::End => AlertKind::HoursEnd,
         };
-        self.deliveries
-            .extend(reached.alerts.iter().map(|alert: &NewAlert| {
-                NewDelivery {
-                    id: alert.delivery,
-                    transition_id,
-                    channel: alert.phone.channel,
-                    workspace_id: &decision.workspace,
-                    agent_id: Some(&decision.agent),
-                    kind: kind.as_str(),
-                    receiver: alert.phone.token.expose().to_owned(),
-                    boundary_at: Some(ms(reached.at)),
-                    sequence: None,
-                    state: if alert.expired.is_some() {
-                        DeliveryState::Expired
-                    } else {
-                        DeliveryState::Pending
-                    }
-                    .as_str(),
-                    reason: alert.expired,
-                    due_at: now,
-                    deadline_at: Some(ms(alert.deadline)),
-                    created_at: now,
-                    settled_at: alert.expired.map(|_| now),
-                }
-            }));
+        for alert in &reached.alerts {
+            let place = match alert.expired {
+                Some(_) => &mut self.missed,
+                None => &mut self.opened,
+            };
+            place.push(NewDelivery {
+                id: alert.delivery,
+                transition_id,
+                channel: alert.phone.channel,
+                workspace_id: &decision.workspace,
+                agent_id: Some(&decision.agent),
+                kind: kind.as_str(),
+                receiver: alert.phone.token.expose().to_owned(),
+                boundary_at: Some(ms(reached.at)),
+                counterpart_at: reached.counterpart.map(ms),
+                sequence: None,
+                deadline_at: Some(ms(alert.deadline)),
+                created_at: now,
+                expired: alert.expired,
+            });
+        }
     }
 
     fn aftermath(&mut self, decision: &'a Decision, now: i64) {
+        let cancelled = decision.cancel.iter();
         self.cancelled
-            .extend(
-                decision
-                    .cancel
-                    .iter()
-                    .map(|&(id, reason)| Cancelled { id, reason, now }),
-            );
+            .extend(cancelled.map(|&(id, reason)| (id.to_string(), reason)));
         if decision.removed {
             self.removed.push(&decision.agent);
         }

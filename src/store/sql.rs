@@ -8,8 +8,9 @@
 //! - `{in_list}`: being one of the JSON array of strings bound as `$1`. On Postgres an array, which
 //!   it looks up in the index; of a subquery it may think that reading the table is cheaper.
 //! - `{later}`: the function that gives the greater of two values.
-//! - `{skip_locked}`: Postgres' `FOR UPDATE SKIP LOCKED` (`{skip_locked_w}`: of the rows of `w`);
-//!   `SQLite` has one writer and needs none.
+//! - `{lock}`: Postgres' `FOR UPDATE`, `{skip_locked}`: the same, but what is locked is left out; a
+//!   name behind either (`{lock o}`) is the table whose rows are meant. `SQLite` has one writer and
+//!   needs none.
 //!
 //! `every_statement_prepares` (`tests/store/statements.rs`) prepares each on both engines.
 
@@ -92,17 +93,29 @@ fn expand(fragment: &str, dialect: Dialect) -> String {
             }
             ("later", true) => "max".into(),
             ("later", false) => "greatest".into(),
-            ("skip_locked" | "skip_locked_w", true) => String::new(),
-            ("skip_locked", false) => "FOR UPDATE SKIP LOCKED".into(),
-            ("skip_locked_w", false) => "FOR UPDATE OF w SKIP LOCKED".into(),
-            _ => unreachable!("no fragment is called {fragment}"),
+            _ => lock(fragment, sqlite),
         },
+    }
+}
+
+fn lock(fragment: &str, sqlite: bool) -> String {
+    let (word, table) = fragment.split_once(' ').unwrap_or((fragment, ""));
+    let end = match word {
+        "lock" => "",
+        "skip_locked" => " SKIP LOCKED",
+        _ => unreachable!("no fragment is called {fragment}"),
+    };
+    let of = if table.is_empty() { "" } else { " OF " };
+    if sqlite {
+        String::new()
+    } else {
+        format!("FOR UPDATE{of}{table}{end}")
     }
 }
 
 /// Declares statements, and `ALL`, the list of them.
 macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)+) => {
         $($(#[$doc])* pub(in crate::store) static $name: $crate::store::sql::Sql =
             $crate::store::sql::Sql::new(stringify!($name), $text);)+
         /// Every statement of this file.
@@ -160,5 +173,6 @@ mod tests {
         let postgres = render(text, Dialect::Postgres);
         assert!(postgres.contains("jsonb_to_recordset(CAST($1 AS jsonb)) AS v(id TEXT, n BIGINT)"));
         assert!(postgres.ends_with("FOR UPDATE SKIP LOCKED"));
+        assert_eq!(render("{lock o}", Dialect::Postgres), "FOR UPDATE OF o");
     }
 }

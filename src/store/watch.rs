@@ -15,11 +15,11 @@ use crate::domain::delivery::ChannelKind;
 statements! {
     NEXT_WORK = "SELECT (SELECT min(due_at) FROM agent_state WHERE due_at IS NOT NULL),
                      EXISTS (SELECT 1 FROM workspace_state WHERE dirty_at IS NOT NULL),
-                     (SELECT min(lease_until) FROM deliveries WHERE state = 'leased'),
-                     (SELECT min(deadline_at) FROM deliveries WHERE state = 'pending')";
-    NEXT_SEND = "SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND channel = $1";
-    OPEN_COUNTS = "SELECT channel, state, count(*), min(created_at) FROM deliveries
-                   WHERE state IN ('pending', 'leased') GROUP BY channel, state";
+                     (SELECT min(coalesce(lease_until, deadline_at)) FROM outbox)";
+    NEXT_SEND = "SELECT min(due_at) FROM outbox WHERE lease_until IS NULL AND channel = $1";
+    OPEN_COUNTS = "SELECT channel, CASE WHEN lease_until IS NULL THEN 'pending' ELSE 'leased' END AS state, count(*),
+                       min(created_at)
+                   FROM outbox GROUP BY 1, 2";
     STALE_COUNT = "SELECT count(*) FROM agent_state WHERE due_at = 0";
     PROBLEMS = "SELECT problem FROM agent_state WHERE problem <> '' ORDER BY agent_id LIMIT $1";
     DEVICE_COUNTS = "SELECT platform, state, count(*) FROM devices GROUP BY platform, state";
@@ -27,10 +27,10 @@ statements! {
                   WHERE status IS NOT NULL OR problem <> ''";
     REPLAN_AHEAD = "UPDATE agent_state SET due_at = 0 WHERE evaluated_at > $1";
     // Nothing is made to wait for longer than an hour, the longest `Retry-After` that is believed.
-    DUE_AHEAD = "UPDATE deliveries SET due_at = $1
-                 WHERE state = 'pending' AND due_at > $1 AND (created_at > $1 OR due_at > $1 + 3600000)";
-    LEASED_AHEAD = "UPDATE deliveries SET lease_until = $1
-                    WHERE state = 'leased' AND lease_until > $1 AND (created_at > $1 OR lease_until > $1 + 3600000)";
+    DUE_AHEAD = "UPDATE outbox SET due_at = $1
+                 WHERE lease_until IS NULL AND due_at > $1 AND (created_at > $1 OR due_at > $1 + 3600000)";
+    LEASED_AHEAD = "UPDATE outbox SET lease_until = $1
+                    WHERE lease_until > $1 AND (created_at > $1 OR lease_until > $1 + 3600000)";
 }
 
 /// When there is work next, UTC; `None`: never, unless something changes.
@@ -150,8 +150,7 @@ impl Tx {
 
     /// When there is work next for the scan.
     pub async fn next_due(&mut self) -> Result<Due, StoreError> {
-        type Row = (Option<i64>, bool, Option<i64>, Option<i64>);
-        let (scan, dirty, lease, deadline): Row = run!(self, one NEXT_WORK)?;
+        let (scan, dirty, reap): (Option<i64>, bool, Option<i64>) = run!(self, one NEXT_WORK)?;
         let at = |column, value: Option<i64>| {
             value
                 .map(|v| instant("agent_state", column, "next", v))
@@ -159,7 +158,7 @@ impl Tx {
         };
         Ok(Due {
             scan: at("due_at", if dirty { Some(0) } else { scan })?,
-            reap: at("lease_until", lease.into_iter().chain(deadline).min())?,
+            reap: at("lease_until", reap)?,
         })
     }
 

@@ -136,7 +136,7 @@ async fn recording_writes_transition_deliveries_and_state(db: Database) {
         format!("online|1|{nine}|{recorded}|{five}|{five}||")
     );
     assert_eq!(
-        db.sql("SELECT count(DISTINCT transition_id) FROM deliveries"),
+        db.sql("SELECT count(DISTINCT transition_id) FROM outbox"),
         "1"
     );
     assert_eq!(
@@ -190,17 +190,34 @@ async fn another_alert_of_the_same_identity_is_refused(db: Database) {
         "09:00:00",
     )
     .await;
-    let copy = |id: &str, channel: &str| {
+    let copy = |to: &str, id: &str, ended: &str, channel: &str| {
+        let (columns, values) = if ended.is_empty() {
+            ("", String::new())
+        } else {
+            (
+                ", tries, epoch, state, settled_at",
+                format!(", 1, 1, '{ended}', 1"),
+            )
+        };
         db.try_sql(&format!(
-            "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
-                 sequence, state, due_at, deadline_at, created_at)
+            "INSERT INTO {to} (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
+                 sequence, due_at, deadline_at, created_at{columns})
              SELECT '{id}', transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
-                 sequence, state, due_at, deadline_at, created_at FROM deliveries WHERE channel = '{channel}'"
+                 sequence, due_at, deadline_at, created_at{values} FROM outbox WHERE channel = '{channel}'"
         ))
     };
     for channel in ["apns", "presence"] {
-        let refusal = copy("another", channel).unwrap_err().to_lowercase();
-        assert!(refusal.contains("unique"), "{refusal}");
+        let one = format!("one {channel}");
+        copy("deliveries", &one, "sent", channel).unwrap();
+        let refusals = [
+            copy("outbox", "another", "", channel),
+            copy("deliveries", "another", "failed", channel),
+            copy("deliveries", &one, "failed", channel),
+        ];
+        for refusal in refusals {
+            let refusal = refusal.unwrap_err().to_lowercase();
+            assert!(refusal.contains("unique"), "{refusal}");
+        }
     }
 }
 

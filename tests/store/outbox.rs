@@ -354,36 +354,25 @@ async fn a_returned_event_gives_way_to_a_newer_one(db: Database) {
 
 async fn final_states_are_final(db: Database) {
     with_push(&db).await;
-    let now = ms("09:05:00");
-    for state in ["sent", "expired", "superseded", "cancelled", "failed"] {
-        db.sql(&format!(
-            "UPDATE deliveries SET state = '{state}', settled_at = {now} WHERE channel = 'apns'"
-        ));
-        for other in ["pending", "sent", "failed", "expired"] {
-            let settled = if other == "pending" {
-                "NULL".to_owned()
-            } else {
-                now.to_string()
-            };
-            let revived = db.try_sql(&format!("UPDATE deliveries SET state = '{other}', settled_at = {settled} WHERE channel = 'apns'"));
-            if other == state || (state == "failed" && other == "pending") {
-                revived.unwrap();
-                break;
-            }
-            assert!(
-                revived
-                    .unwrap_err()
-                    .contains("a final delivery state is final"),
-                "{state} to {other}"
-            );
-        }
-        let fresh = format!("{state}-2");
-        db.sql(&format!(
-            "DELETE FROM deliveries WHERE channel = 'apns';
-             INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at, state, due_at, deadline_at, created_at)
-             SELECT '{fresh}', transition_id, 'apns', workspace_id, agent_id, 'hours_start', 't', 1, 'pending', 1, 2, 1 FROM deliveries"
-        ));
+    let lease = db.claim(ChannelKind::Apns, "09:00:00").await.remove(0);
+    db.settle(&[settlement(&lease, DeliveryState::Failed, "09:00:02")])
+        .await;
+    for edit in ["state = 'sent'", "reason = 'other'", "settled_at = 1"] {
+        let refusal = db.try_sql(&format!("UPDATE deliveries SET {edit}"));
+        assert!(
+            refusal
+                .unwrap_err()
+                .contains("a final delivery state is final"),
+            "{edit}"
+        );
     }
+    let again = [shift_starts("ana", 1, "09:00:00", &["token-ana"])];
+    db.record(&again, "09:00:05").await;
+    assert_eq!(
+        db.states().await,
+        ["apns failed test", "presence 1 pending"],
+        "what has ended does not open again when it is recorded again"
+    );
 }
 
 async fn an_operator_revives_what_failed(db: Database) {

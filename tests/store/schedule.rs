@@ -239,24 +239,27 @@ async fn impossible_deliveries_are_refused(db: Database) {
         "09:00:00",
     )
     .await;
+    let refused = |edit: &str| {
+        let refusal = db.try_sql(edit).unwrap_err().to_lowercase();
+        assert!(refusal.contains("check constraint"), "{edit}: {refusal}");
+    };
     for edit in [
-        "state = 'leased'",
         "lease_until = 1",
-        "settled_at = 1",
-        "state = 'sent'",
-        "state = 'asleep'",
+        "epoch = 1, worker = 'w'",
+        "lease_until = 1, worker = 'w', started_at = 1",
+        "revoked = 'test'",
         "sequence = 1, deadline_at = NULL",
         "tries = -1",
     ] {
-        let refusal = db
-            .try_sql(&format!(
-                "UPDATE deliveries SET {edit} WHERE channel = 'apns'"
-            ))
-            .unwrap_err();
-        assert!(
-            refusal.to_lowercase().contains("check constraint"),
-            "{edit}: {refusal}"
-        );
+        refused(&format!("UPDATE outbox SET {edit} WHERE channel = 'apns'"));
+    }
+    for (state, epoch) in [("pending", 0), ("leased", 1), ("asleep", 1), ("sent", 0)] {
+        refused(&format!(
+            "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
+                 due_at, deadline_at, created_at, tries, epoch, state, settled_at)
+             SELECT id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
+                 due_at, deadline_at, created_at, 1, {epoch}, '{state}', 1 FROM outbox WHERE channel = 'apns'"
+        ));
     }
 }
 

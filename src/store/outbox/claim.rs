@@ -1,31 +1,29 @@
 //! Leases on what is due.
 
 use jiff::Timestamp;
-use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
     domain::{delivery::ChannelKind, device::DeviceToken},
     store::{
         About, StoreError, Tx, instant, ms,
-        rows::{about, id, json},
+        rows::{about, id},
         sql::{run, statements},
     },
 };
 
 statements! {
-    CLAIM = "WITH picked AS MATERIALIZED (
-                 SELECT p.id FROM deliveries p WHERE p.state = 'pending' AND p.channel = $1 AND p.due_at <= $2
+    CLAIM = concat!("WITH picked AS MATERIALIZED (
+                 SELECT p.id FROM outbox p WHERE p.lease_until IS NULL AND p.channel = $1 AND p.due_at <= $2
                      AND (p.deadline_at IS NULL OR p.deadline_at > $2) AND (p.crashes > 0) = $5
                      AND (p.channel <> 'presence' OR NOT EXISTS (
-                         SELECT 1 FROM deliveries f WHERE f.receiver = p.receiver AND f.channel = 'presence'
-                             AND (f.state = 'leased' OR f.sequence > p.sequence)))
+                             SELECT 1 FROM outbox f WHERE f.receiver = p.receiver AND f.channel = 'presence'
+                             AND f.lease_until IS NOT NULL)
+                         AND NOT ", overtaken!(), ")
                  ORDER BY p.due_at LIMIT $3 {skip_locked})
-             UPDATE deliveries SET state = 'leased', lease_until = $4, epoch = epoch + 1
+             UPDATE outbox SET lease_until = $4, epoch = epoch + 1, worker = $6, started_at = $2
              WHERE id IN (SELECT id FROM picked)
-             RETURNING id, epoch, tries, batch_cap, deadline_at, receiver, transition_id, agent_id, kind, boundary_at";
-    ATTEMPTS = "INSERT INTO attempts (delivery_id, epoch, worker, started_at)
-                SELECT id, epoch, worker, started_at FROM {rows(id TEXT, epoch BIGINT, worker TEXT, started_at BIGINT)}";
+             RETURNING id, epoch, tries, batch_cap, deadline_at, receiver, transition_id, agent_id, kind, boundary_at");
 }
 
 /// What to claim.
@@ -64,14 +62,6 @@ pub struct Claimed {
     pub(super) receiver: DeviceToken,
 }
 
-#[derive(Serialize)]
-struct AttemptStart<'a> {
-    id: Uuid,
-    epoch: i64,
-    worker: &'a str,
-    started_at: i64,
-}
-
 impl Tx {
     /// Leases due deliveries of a channel, earliest first, and begins their attempts.
     pub async fn claim(&mut self, order: &Order<'_>) -> Result<Vec<Claimed>, StoreError> {
@@ -89,10 +79,9 @@ impl Tx {
         );
         let rows: Vec<Row> = run!(
             self, all CLAIM,
-            order.channel.as_str(), ms(order.now), order.limit, ms(order.until), order.suspects
+            order.channel.as_str(), ms(order.now), order.limit, ms(order.until), order.suspects, order.worker
         )?;
-        let claimed = rows
-            .into_iter()
+        rows.into_iter()
             .map(
                 |(
                     key,
@@ -107,32 +96,18 @@ impl Tx {
                     boundary,
                 )| {
                     Ok(Claimed {
-                        id: id("deliveries", &key)?,
+                        id: id("outbox", &key)?,
                         epoch,
                         tries,
                         batch_cap,
                         deadline: deadline
-                            .map(|d| instant("deliveries", "deadline_at", &key, d))
+                            .map(|d| instant("outbox", "deadline_at", &key, d))
                             .transpose()?,
                         about: about(&key, transition, agent, kind, boundary)?,
                         receiver: DeviceToken::new(receiver),
                     })
                 },
             )
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        if !claimed.is_empty() {
-            let started_at = ms(order.now);
-            let attempts: Vec<_> = claimed
-                .iter()
-                .map(|c| AttemptStart {
-                    id: c.id,
-                    epoch: c.epoch,
-                    worker: order.worker,
-                    started_at,
-                })
-                .collect();
-            run!(self, execute ATTEMPTS, json(&attempts))?;
-        }
-        Ok(claimed)
+            .collect()
     }
 }

@@ -20,15 +20,15 @@ use crate::{
 };
 
 statements! {
-    PUSHES = "SELECT d.id, d.transition_id, d.kind, d.agent_id, d.boundary_at, t.counterpart_at,
+    PUSHES = "SELECT o.id, o.transition_id, o.kind, o.agent_id, o.boundary_at, o.counterpart_at,
                   a.timezone, a.locale, a.notify_start, a.notify_end, v.environment
-              FROM deliveries d JOIN transitions t ON t.id = d.transition_id
-                  LEFT JOIN agents a ON a.id = d.agent_id
-                  LEFT JOIN devices v ON v.token = d.receiver AND v.agent_id = d.agent_id AND v.state = 'active'
-                      AND v.platform = CASE d.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
-              WHERE d.id {in_list}";
-    EVENTS = "SELECT d.id, t.workspace_id, t.effective_at, t.sequence, t.agent_id, t.status, t.accepts, t.reason, t.mode
-              FROM deliveries d JOIN transitions t ON t.id = d.transition_id WHERE d.id {in_list}";
+              FROM outbox o
+                  LEFT JOIN agents a ON a.id = o.agent_id
+                  LEFT JOIN devices v ON v.token = o.receiver AND v.agent_id = o.agent_id AND v.state = 'active'
+                      AND v.platform = CASE o.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
+              WHERE o.id {in_list}";
+    EVENTS = "SELECT o.id, t.workspace_id, t.effective_at, t.sequence, t.agent_id, t.status, t.accepts, t.reason, t.mode
+              FROM outbox o JOIN transitions t ON t.id = o.transition_id WHERE o.id {in_list}";
 }
 
 /// What a push is made of, as it stands at sending time.
@@ -90,7 +90,7 @@ impl Tx {
             environment,
         ) in rows
         {
-            let event = word("deliveries", "kind", &key, &kind, AlertKind::from_word)?;
+            let event = word("outbox", "kind", &key, &kind, AlertKind::from_word)?;
             let wanted = match event {
                 AlertKind::HoursStart => on_start,
                 AlertKind::HoursEnd => on_end,
@@ -110,16 +110,16 @@ impl Tx {
                     agent,
                     timezone,
                     locale,
-                    transition: word("deliveries", "transition_id", &key, &transition, |v| {
+                    transition: word("outbox", "transition_id", &key, &transition, |v| {
                         Uuid::parse_str(v).ok()
                     })?,
-                    at: instant("deliveries", "boundary_at", &key, at)?,
+                    at: instant("outbox", "boundary_at", &key, at)?,
                     counterpart: counterpart
-                        .map(|c| instant("transitions", "counterpart_at", &key, c))
+                        .map(|c| instant("outbox", "counterpart_at", &key, c))
                         .transpose()?,
                 }),
             };
-            found.insert(id("deliveries", &key)?, facts);
+            found.insert(id("outbox", &key)?, facts);
         }
         Ok(claimed
             .iter()
@@ -168,7 +168,7 @@ impl Tx {
                 },
                 (None, None) => return word("transitions", "mode", &key, "", missing),
             };
-            let id = id("deliveries", &key)?;
+            let id = id("outbox", &key)?;
             let effective_at = instant("transitions", "effective_at", &key, effective_at)?;
             found.insert(
                 id,
@@ -185,7 +185,7 @@ impl Tx {
             .iter()
             .map(|c| {
                 found.remove(&c.id).ok_or_else(|| StoreError::Corrupt {
-                    table: "deliveries",
+                    table: "outbox",
                     column: "transition_id",
                     row: c.id.to_string(),
                     problem: "its transition is gone".into(),

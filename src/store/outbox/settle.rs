@@ -6,43 +6,41 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::end::End;
 use crate::{
     domain::delivery::{DeliveryState, DeviceFate},
     store::{
         StoreError, Tx, ms,
-        rows::{id, json, list, moved, word},
+        rows::{id, json},
         sql::{run, statements},
     },
 };
 
 statements! {
-    SETTLE = "UPDATE deliveries SET lease_until = NULL, due_at = coalesce(v.due_at, deliveries.due_at),
-                  tries = tries + v.cost, batch_cap = v.batch_cap, receipt = v.receipt,
-                  state = CASE WHEN v.state = 'pending' AND revoked IS NOT NULL THEN 'cancelled' ELSE v.state END,
-                  reason = CASE WHEN v.state = 'pending' AND revoked IS NOT NULL THEN revoked ELSE v.reason END,
-                  settled_at = CASE WHEN v.state = 'pending' AND revoked IS NOT NULL THEN v.finished_at ELSE v.settled_at END
-              FROM {rows(id TEXT, epoch BIGINT, state TEXT, reason TEXT, due_at BIGINT, cost BIGINT,
-                  batch_cap BIGINT, receipt TEXT, settled_at BIGINT, finished_at BIGINT)}
-              WHERE deliveries.id = v.id AND deliveries.epoch = v.epoch AND deliveries.state = 'leased'
-              RETURNING deliveries.id, deliveries.epoch, deliveries.state, deliveries.reason";
+    HELD = "SELECT o.id, o.epoch, o.revoked FROM {rows(id TEXT, epoch BIGINT)} JOIN outbox o ON o.id = v.id
+            WHERE o.epoch = v.epoch AND o.lease_until IS NOT NULL ORDER BY o.id {lock o}";
+    FINISH = "INSERT INTO attempts (delivery_id, epoch, worker, started_at, finished_at, outcome, http_status, reason, retry_at)
+              SELECT o.id, o.epoch, o.worker, o.started_at, v.finished_at, v.outcome, v.http_status, v.reason, v.due_at
+              FROM {rows(id TEXT, finished_at BIGINT, outcome TEXT, http_status BIGINT, reason TEXT, due_at BIGINT)}
+                  JOIN outbox o ON o.id = v.id
+              WHERE TRUE";
+    BACK = "UPDATE outbox SET lease_until = NULL, worker = NULL, started_at = NULL,
+                due_at = coalesce(v.due_at, outbox.due_at), tries = tries + v.cost, batch_cap = v.batch_cap,
+                reason = v.reason
+            FROM {rows(id TEXT, due_at BIGINT, cost BIGINT, batch_cap BIGINT, reason TEXT)} WHERE outbox.id = v.id";
     // Who comes late tells what the answer was; that nobody knew it in time stays on record. A
     // settlement that is written again, since the answer to its COMMIT was lost, is not late.
-    FINISH = "UPDATE attempts SET finished_at = coalesce(attempts.finished_at, v.finished_at),
-                  outcome = coalesce(attempts.outcome, v.outcome), http_status = v.http_status, retry_at = v.due_at,
-                  reason = CASE WHEN attempts.outcome = 'unknown' AND v.late THEN v.outcome || ': ' || v.reason ELSE v.reason END,
-                  late = v.late AND (attempts.late OR coalesce(attempts.outcome = 'unknown', FALSE))
-              FROM {rows(id TEXT, epoch BIGINT, finished_at BIGINT, outcome TEXT, reason TEXT, http_status BIGINT,
-                  due_at BIGINT, late BOOLEAN)}
-              WHERE attempts.delivery_id = v.id AND attempts.epoch = v.epoch";
-    OVERTAKEN = "UPDATE deliveries SET state = 'superseded', reason = 'newer_sequence', settled_at = $2
-              WHERE id {in_list} AND state = 'pending' AND channel = 'presence' AND EXISTS (
-                  SELECT 1 FROM deliveries newer WHERE newer.receiver = deliveries.receiver
-                  AND newer.channel = 'presence' AND newer.sequence > deliveries.sequence)
-              RETURNING id, channel, state, reason, transition_id, agent_id, kind, boundary_at";
+    LATE = "UPDATE attempts SET http_status = v.http_status, retry_at = v.due_at, late = TRUE,
+                reason = v.outcome || ': ' || v.reason
+            FROM {rows(id TEXT, epoch BIGINT, outcome TEXT, http_status BIGINT, reason TEXT, due_at BIGINT)}
+            WHERE attempts.delivery_id = v.id AND attempts.epoch = v.epoch AND attempts.outcome = 'unknown'
+              AND attempts.reason = 'lease_ran_out'";
+    RETURNED_OVERTAKEN = concat!("SELECT p.id FROM outbox p WHERE p.id {in_list} AND p.channel = 'presence' AND ",
+                             overtaken!());
     DEVICES = "UPDATE devices SET state = v.state, state_reason = v.reason
-               FROM {rows(id TEXT, state TEXT, reason TEXT, before BIGINT)} JOIN deliveries d ON d.id = v.id
-               WHERE devices.token = d.receiver AND devices.agent_id = d.agent_id AND devices.state = 'active'
-                 AND devices.platform = CASE d.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
+               FROM {rows(id TEXT, state TEXT, reason TEXT, before BIGINT)} JOIN outbox o ON o.id = v.id
+               WHERE devices.token = o.receiver AND devices.agent_id = o.agent_id AND devices.state = 'active'
+                 AND devices.platform = CASE o.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
                  AND (v.before IS NULL OR devices.registered_at < v.before)";
 }
 
@@ -87,20 +85,16 @@ pub struct Kept {
 }
 
 #[derive(Serialize)]
-struct SettleRow<'a> {
+struct AttemptRow<'a> {
     id: Uuid,
     epoch: i64,
-    state: &'static str,
+    outcome: &'static str,
     reason: &'a str,
+    http_status: Option<u16>,
+    finished_at: i64,
     due_at: Option<i64>,
     cost: i64,
     batch_cap: Option<i64>,
-    receipt: Option<&'a str>,
-    settled_at: Option<i64>,
-    outcome: &'static str,
-    http_status: Option<u16>,
-    finished_at: i64,
-    late: bool,
 }
 
 #[derive(Serialize)]
@@ -115,68 +109,73 @@ impl Tx {
     /// Writes what leases came to, each under its epoch; returns what was kept, and with which state
     /// and reason. The rest came late.
     pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<Vec<Kept>, StoreError> {
-        let mut rows: Vec<SettleRow> = settlements.iter().map(settle_row).collect();
-        let kept: Vec<(String, i64, String, Option<String>)> = run!(self, all SETTLE, json(&rows))?;
-        let mut kept: HashMap<(Uuid, i64), (DeliveryState, String)> = kept
-            .into_iter()
-            .map(|(key, epoch, state, reason)| {
-                let state = word(
-                    "deliveries",
-                    "state",
-                    &key,
-                    &state,
-                    DeliveryState::from_word,
-                )?;
-                let reason = reason.unwrap_or_default();
-                Ok(((id("deliveries", &key)?, epoch), (state, reason)))
-            })
-            .collect::<Result<_, StoreError>>()?;
-        for row in &mut rows {
-            row.late = !kept.contains_key(&(row.id, row.epoch));
+        let (mut kept, late) = self.held(settlements).await?;
+        let of = |k: &Kept| attempt_row(&settlements[k.index]);
+        if !kept.is_empty() {
+            run!(self, execute FINISH, json(&kept.iter().map(of).collect::<Vec<_>>()))?;
         }
-        run!(self, execute FINISH, json(&rows))?;
-        self.drop_overtaken(settlements, &mut kept).await?;
-        let is_kept = |s: &&Settlement| kept.contains_key(&(s.id, s.epoch));
-        let devices: Vec<_> = settlements
+        if !late.is_empty() {
+            run!(self, execute LATE, json(&late))?;
+        }
+        let devices = kept
             .iter()
-            .filter(is_kept)
-            .filter_map(device_row)
-            .collect();
+            .filter_map(|k| device_row(&settlements[k.index]));
+        let devices: Vec<_> = devices.collect();
         if !devices.is_empty() {
             run!(self, execute DEVICES, json(&devices))?;
         }
-        Ok(settlements
-            .iter()
-            .enumerate()
-            .filter_map(|(index, s)| {
-                let (state, reason) = kept.get(&(s.id, s.epoch))?.clone();
-                Some(Kept {
-                    index,
-                    state,
-                    reason,
-                })
-            })
-            .collect())
+        let (back, over): (Vec<&Kept>, Vec<&Kept>) =
+            kept.iter().partition(|k| k.state == DeliveryState::Pending);
+        let over = over.into_iter().map(|k| end(k, &settlements[k.index]));
+        self.end(&over.collect::<Vec<_>>()).await?;
+        if !back.is_empty() {
+            let rows: Vec<_> = back.into_iter().map(of).collect();
+            run!(self, execute BACK, json(&rows))?;
+            self.drop_overtaken(settlements, &mut kept).await?;
+        }
+        Ok(kept)
+    }
+
+    /// Locks the leases that still hold, and tells them from those that were taken over.
+    async fn held<'a>(
+        &mut self,
+        settlements: &'a [Settlement],
+    ) -> Result<(Vec<Kept>, Vec<AttemptRow<'a>>), StoreError> {
+        let rows: Vec<AttemptRow> = settlements.iter().map(attempt_row).collect();
+        let held: Vec<(String, i64, Option<String>)> = run!(self, all HELD, json(&rows))?;
+        let mut held: HashMap<(Uuid, i64), Option<String>> = held
+            .into_iter()
+            .map(|(key, epoch, revoked)| Ok(((id("outbox", &key)?, epoch), revoked)))
+            .collect::<Result<_, StoreError>>()?;
+        let (mut kept, mut late) = (Vec::with_capacity(rows.len()), Vec::new());
+        for (index, (settlement, row)) in settlements.iter().zip(rows).enumerate() {
+            match held.remove(&(row.id, row.epoch)) {
+                Some(revoked) => kept.push(keep(index, settlement, revoked)),
+                None => late.push(row),
+            }
+        }
+        Ok((kept, late))
     }
 
     /// A presence event that goes back to wait, while a later one of its agent exists, is pointless.
     async fn drop_overtaken(
         &mut self,
         settlements: &[Settlement],
-        kept: &mut HashMap<(Uuid, i64), (DeliveryState, String)>,
+        kept: &mut [Kept],
     ) -> Result<(), StoreError> {
-        let waiting: Vec<String> = kept
-            .iter()
-            .filter(|(_, (state, _))| *state == DeliveryState::Pending)
-            .map(|((id, _), _)| id.to_string())
-            .collect();
-        if let (false, Some(first)) = (waiting.is_empty(), settlements.first()) {
-            let ids = list(waiting.iter().map(String::as_str));
-            let rows = run!(self, all OVERTAKEN, ids, ms(first.finished_at))?;
-            for gone in moved(rows)? {
-                let entries = kept.iter_mut().filter(|((id, _), _)| *id == gone.id);
-                for (_, kept) in entries {
-                    *kept = (gone.state, gone.reason.clone());
+        let waiting = kept.iter().filter(|k| k.state == DeliveryState::Pending);
+        let waiting: Vec<_> = waiting.map(|k| settlements[k.index].id).collect();
+        let overtaken: Vec<(String,)> = run!(self, all RETURNED_OVERTAKEN, json(&waiting))?;
+        if overtaken.is_empty() {
+            return Ok(());
+        }
+        for gone in self
+            .supersede(overtaken, settlements[0].finished_at)
+            .await?
+        {
+            for k in kept.iter_mut() {
+                if settlements[k.index].id == gone.id {
+                    (k.state, k.reason) = (gone.state, gone.reason.clone());
                 }
             }
         }
@@ -184,21 +183,41 @@ impl Tx {
     }
 }
 
-fn settle_row(s: &Settlement) -> SettleRow<'_> {
-    SettleRow {
+/// What was revoked under way is not tried again.
+fn keep(index: usize, settlement: &Settlement, revoked: Option<String>) -> Kept {
+    let (state, reason) = match revoked {
+        Some(revoked) if settlement.state == DeliveryState::Pending => {
+            (DeliveryState::Cancelled, revoked)
+        }
+        _ => (settlement.state, settlement.reason.clone()),
+    };
+    Kept {
+        index,
+        state,
+        reason,
+    }
+}
+
+fn attempt_row(s: &Settlement) -> AttemptRow<'_> {
+    AttemptRow {
         id: s.id,
         epoch: s.epoch,
-        state: s.state.as_str(),
+        outcome: s.outcome,
         reason: &s.reason,
+        http_status: s.http_status,
+        finished_at: ms(s.finished_at),
         due_at: s.due_at.map(ms),
         cost: i64::from(s.cost),
         batch_cap: s.batch_cap,
-        receipt: s.receipt.as_deref(),
-        settled_at: (s.state != DeliveryState::Pending).then(|| ms(s.finished_at)),
-        outcome: s.outcome,
-        http_status: s.http_status,
-        finished_at: ms(s.finished_at),
-        late: false,
+    }
+}
+
+fn end(kept: &Kept, s: &Settlement) -> End {
+    End {
+        reason: Some(kept.reason.clone()),
+        cost: i64::from(s.cost),
+        receipt: s.receipt.clone(),
+        ..End::of(s.id.to_string(), kept.state, s.finished_at)
     }
 }
 

@@ -2,12 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::Batch;
+use serde::Serialize;
+
+use super::{Batch, NewDelivery};
 use crate::{
     domain::delivery::DeliveryState,
     store::{
-        About, Moved, StoreError, Tx, ms,
-        rows::{json, list, moved},
+        About, Moved, StoreError, Tx, instant,
+        outbox::end::End,
+        rows::{json, list},
         sql::{run, statements},
     },
 };
@@ -21,42 +24,38 @@ statements! {
                        mode TEXT, sequence BIGINT, boundary_kind TEXT, boundary_at BIGINT, counterpart_at BIGINT,
                        missed BOOLEAN, effective_at BIGINT, recorded_at BIGINT)}
                    WHERE TRUE ON CONFLICT (id) DO NOTHING";
-    DELIVERIES = "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
-                      sequence, state, reason, due_at, deadline_at, created_at, settled_at)
-                  SELECT id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
-                      sequence, state, reason, due_at, deadline_at, created_at, settled_at
-                  FROM {rows(id TEXT, transition_id TEXT, channel TEXT, workspace_id TEXT, agent_id TEXT, kind TEXT,
-                      receiver TEXT, boundary_at BIGINT, sequence BIGINT, state TEXT, reason TEXT, due_at BIGINT,
-                      deadline_at BIGINT, created_at BIGINT, settled_at BIGINT)}
-                  WHERE TRUE ON CONFLICT DO NOTHING";
-    // Joined in this order (`CROSS`) on SQLite, which else reads all that is pending for each row.
-    SUPERSEDE = "UPDATE deliveries SET state = 'superseded', reason = 'newer_sequence', settled_at = $2
-                 WHERE id IN (SELECT d.id FROM {rows(receiver TEXT, sequence BIGINT)} CROSS JOIN deliveries d
-                     WHERE d.receiver = v.receiver AND d.channel = 'presence' AND d.sequence < v.sequence
-                       AND d.state = 'pending')
-                   AND state = 'pending'
-                 RETURNING id, channel, state, reason, transition_id, agent_id, kind, boundary_at";
-    CANCEL = "UPDATE deliveries SET state = 'cancelled', reason = v.reason, settled_at = v.now
-              FROM {rows(id TEXT, reason TEXT, now BIGINT)}
-              WHERE deliveries.id = v.id AND deliveries.state = 'pending'
-              RETURNING deliveries.id, deliveries.channel, deliveries.state, deliveries.reason,
-                  deliveries.transition_id, deliveries.agent_id, deliveries.kind, deliveries.boundary_at";
-    // What is under way cannot be called back, but must not be repeated.
-    REVOKE = "UPDATE deliveries SET revoked = v.reason FROM {rows(id TEXT, reason TEXT)}
-              WHERE deliveries.id = v.id AND deliveries.state = 'leased'";
-    // Said twice, so that SQLite takes the index of what is open.
-    CANCEL_AGENT = "UPDATE deliveries SET state = 'cancelled', reason = 'agent_removed', settled_at = $2
-              WHERE agent_id {in_list} AND state IN ('pending', 'leased') AND state = 'pending' AND channel <> 'presence'
-              RETURNING id, channel, state, reason, transition_id, agent_id, kind, boundary_at";
-    REVOKE_AGENT = "UPDATE deliveries SET revoked = 'agent_removed'
-              WHERE agent_id {in_list} AND state IN ('pending', 'leased') AND state = 'leased' AND channel <> 'presence'";
+    OPEN = "INSERT INTO outbox (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
+                counterpart_at, sequence, deadline_at, created_at, due_at)
+            SELECT id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
+                counterpart_at, sequence, deadline_at, created_at, created_at
+            FROM {rows(id TEXT, transition_id TEXT, channel TEXT, workspace_id TEXT, agent_id TEXT, kind TEXT,
+                receiver TEXT, boundary_at BIGINT, counterpart_at BIGINT, sequence BIGINT, deadline_at BIGINT,
+                created_at BIGINT)}
+            WHERE TRUE ON CONFLICT DO NOTHING";
+    // Asked once those are in the outbox: it sees what has ended until then.
+    ENDED = "SELECT id FROM deliveries WHERE id {in_list}";
     // Recorded by a clock that ran ahead, and expired before anything was sent: now is its time.
-    REVISIT = "UPDATE deliveries SET state = v.state, reason = v.reason, due_at = v.due_at, deadline_at = v.deadline_at,
-                   created_at = v.created_at, settled_at = v.settled_at
-               FROM {rows(id TEXT, state TEXT, reason TEXT, due_at BIGINT, deadline_at BIGINT, created_at BIGINT,
-                   settled_at BIGINT)}
-               WHERE deliveries.id = v.id AND deliveries.state = 'expired' AND deliveries.epoch = 0
-                 AND deliveries.created_at > v.created_at";
+    REVISIT = "DELETE FROM deliveries WHERE id {in_list} AND state = 'expired' AND epoch = 0 AND created_at > $2
+               RETURNING id";
+    MISSED = "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
+                sequence, deadline_at, created_at, due_at, epoch, tries, state, reason, settled_at)
+            SELECT id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
+                sequence, deadline_at, created_at, created_at, 0, 0, 'expired', expired, created_at
+            FROM {rows(id TEXT, transition_id TEXT, channel TEXT, workspace_id TEXT, agent_id TEXT, kind TEXT,
+                receiver TEXT, boundary_at BIGINT, sequence BIGINT, deadline_at BIGINT, created_at BIGINT,
+                expired TEXT)}
+            WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.id = v.id)
+            ON CONFLICT DO NOTHING";
+    // Joined in this order (`CROSS`) on SQLite, which else reads all that is open for each row.
+    OLDER = "SELECT id FROM outbox
+             WHERE id IN (SELECT o.id FROM {rows(receiver TEXT, sequence BIGINT)} CROSS JOIN outbox o
+                 WHERE o.receiver = v.receiver AND o.channel = 'presence' AND o.sequence < v.sequence)
+               AND lease_until IS NULL {skip_locked}";
+    DOOMED = "SELECT id, lease_until IS NOT NULL FROM outbox WHERE id {in_list} ORDER BY id {lock}";
+    DOOMED_OF_AGENT = "SELECT id, lease_until IS NOT NULL FROM outbox
+                       WHERE agent_id {in_list} AND channel <> 'presence' ORDER BY id {lock}";
+    // What is under way cannot be called back, but must not be repeated.
+    REVOKE = "UPDATE outbox SET revoked = v.reason FROM {rows(id TEXT, reason TEXT)} WHERE outbox.id = v.id";
     STATE = "UPDATE agent_state SET workspace_id = v.workspace_id, boundary_at = v.next, due_at = v.next,
                  evaluated_at = v.now, stale_at = NULL, problem = v.problem,
                  status = coalesce(v.status, agent_state.status),
@@ -98,48 +97,97 @@ impl Batch<'_> {
     async fn write_ends(&self, tx: &mut Tx, now: Timestamp) -> Result<Vec<Moved>, StoreError> {
         let mut ended = Vec::new();
         if !self.cancelled.is_empty() {
-            let rows = json(&self.cancelled);
-            ended.extend(moved(run!(tx, all CANCEL, &rows)?)?);
-            run!(tx, execute REVOKE, &rows)?;
+            let ids = json(&self.cancelled.keys().collect::<Vec<_>>());
+            let doomed = run!(tx, all DOOMED, ids)?;
+            let why = |id: &str| self.cancelled.get(id).copied();
+            ended.extend(tx.cancel(doomed, why, now).await?);
         }
         if !self.removed.is_empty() {
-            let agents = list(self.removed.iter().copied());
-            ended.extend(moved(run!(tx, all CANCEL_AGENT, &agents, ms(now))?)?);
-            run!(tx, execute REVOKE_AGENT, &agents)?;
+            let doomed = run!(tx, all DOOMED_OF_AGENT, list(self.removed.iter().copied()))?;
+            ended.extend(tx.cancel(doomed, |_| Some("agent_removed"), now).await?);
         }
         if !self.superseded.is_empty() {
-            let rows = json(&self.superseded);
-            ended.extend(moved(run!(tx, all SUPERSEDE, rows, ms(now))?)?);
+            let older: Vec<(String,)> = run!(tx, all OLDER, json(&self.superseded))?;
+            ended.extend(tx.supersede(older, now).await?);
         }
         Ok(ended)
     }
 
     async fn write_deliveries(&self, tx: &mut Tx) -> Result<Vec<Moved>, StoreError> {
-        if self.deliveries.is_empty() {
-            return Ok(Vec::new());
+        if !self.missed.is_empty() {
+            run!(tx, execute MISSED, json(&self.missed))?;
         }
-        let rows = json(&self.deliveries);
-        let written = run!(tx, execute DELIVERIES, &rows)?;
-        if written < self.deliveries.len() as u64 {
-            run!(tx, execute REVISIT, &rows)?;
+        if !self.opened.is_empty() {
+            run!(tx, execute OPEN, json(&self.opened))?;
+            tx.close_ended(&self.opened).await?;
+            tx.notify_outbox().await?;
         }
-        tx.notify_outbox().await?;
-        let ended = self.deliveries.iter().filter(|d| d.settled_at.is_some());
-        Ok(ended
-            .map(|d| Moved {
-                id: d.id,
-                channel: d.channel,
-                state: DeliveryState::Expired,
-                reason: d.reason.unwrap_or_default().to_owned(),
-                about: About {
-                    transition: d.transition_id.to_string(),
-                    agent: d.agent_id.map(str::to_owned),
-                    kind: d.kind.to_owned(),
-                    boundary: d
-                        .boundary_at
-                        .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
-                },
-            })
-            .collect())
+        self.missed.iter().map(NewDelivery::moved).collect()
+    }
+}
+
+impl Tx {
+    /// Takes out of the outbox again what has ended before: an edit, or a clock that stepped back,
+    /// has made a boundary due that was due already.
+    async fn close_ended(&mut self, opened: &[NewDelivery<'_>]) -> Result<(), StoreError> {
+        let ids = json(&opened.iter().map(|d| d.id).collect::<Vec<_>>());
+        let ended: Vec<(String,)> = run!(self, all ENDED, &ids)?;
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let now = opened.iter().map(|d| d.created_at).min();
+        let revisited: Vec<(String,)> = run!(self, all REVISIT, &ids, now)?;
+        let over = ended.iter().filter(|id| !revisited.contains(id));
+        self.forget(over.map(|(id,)| id.as_str())).await
+    }
+
+    /// Ends what waits, and revokes what is under way.
+    async fn cancel(
+        &mut self,
+        doomed: Vec<(String, bool)>,
+        why: impl Fn(&str) -> Option<&'static str>,
+        now: Timestamp,
+    ) -> Result<Vec<Moved>, StoreError> {
+        let (leased, waiting): (Vec<_>, Vec<_>) =
+            doomed.into_iter().partition(|(_, leased)| *leased);
+        if !leased.is_empty() {
+            let revoked = leased.iter().map(|(id, _)| Revoked {
+                id,
+                reason: why(id),
+            });
+            run!(self, execute REVOKE, json(&revoked.collect::<Vec<_>>()))?;
+        }
+        let ends = waiting.into_iter().map(|(id, _)| End {
+            reason: why(&id).map(str::to_owned),
+            ..End::of(id, DeliveryState::Cancelled, now)
+        });
+        self.end(&ends.collect::<Vec<_>>()).await
+    }
+}
+
+#[derive(Serialize)]
+struct Revoked<'a> {
+    id: &'a str,
+    reason: Option<&'static str>,
+}
+
+impl NewDelivery<'_> {
+    /// As the log is told of it, where it expired before it could be sent.
+    fn moved(&self) -> Result<Moved, StoreError> {
+        let boundary = self
+            .boundary_at
+            .map(|at| instant("deliveries", "boundary_at", self.kind, at));
+        Ok(Moved {
+            id: self.id,
+            channel: self.channel,
+            state: DeliveryState::Expired,
+            reason: self.expired.unwrap_or_default().to_owned(),
+            about: About {
+                transition: self.transition_id.to_string(),
+                agent: self.agent_id.map(str::to_owned),
+                kind: self.kind.to_owned(),
+                boundary: boundary.transpose()?,
+            },
+        })
     }
 }
