@@ -1,5 +1,7 @@
 //! A throw-away database, what runs SQL in it, and what it says of its own work.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use serde::Serialize;
 
@@ -15,6 +17,10 @@ const SETTINGS: [&str; 3] = [
     "track_wal_io_timing = on",
 ];
 
+/// After so long every backend has reported how many transactions it had: Postgres has an idle one
+/// wait for ten seconds.
+pub(crate) const REPORTED: Duration = Duration::from_secs(11);
+
 /// Where to run.
 pub(crate) enum Server {
     /// A cluster, and its first process.
@@ -24,10 +30,12 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    /// Starts Postgres with further settings.
-    pub(crate) async fn postgres(further: &[String]) -> anyhow::Result<Self> {
+    /// Starts Postgres with further settings; `planning`: what it takes to plan is counted, too.
+    pub(crate) async fn postgres(further: &[String], planning: bool) -> anyhow::Result<Self> {
+        let planning = planning.then_some("pg_stat_statements.track_planning = on");
         let settings: Vec<&str> = SETTINGS
             .into_iter()
+            .chain(planning)
             .chain(further.iter().map(String::as_str))
             .collect();
         let cluster = Cluster::start(&settings);
@@ -75,18 +83,30 @@ pub(crate) struct Counters {
     pub(crate) wal_bytes: f64,
 }
 
-/// A statement and what it cost.
+/// A statement and what it cost in sum.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Statement {
+    /// To run it, what it calls for by triggers and foreign keys included.
     pub(crate) total_ms: f64,
+    pub(crate) plan_ms: f64,
     pub(crate) calls: u64,
     pub(crate) rows: u64,
+    pub(crate) wal_bytes: u64,
+    /// Called for by another one, in whose time its own is.
+    pub(crate) nested: bool,
     pub(crate) text: String,
 }
 
-/// Ours, not the worker's.
-const OURS: &str =
-    "query NOT LIKE '%pg_stat_%' AND query NOT LIKE '%deliveries WHERE state IN (''pending''%'";
+impl Statement {
+    /// Planned and run.
+    pub(crate) fn ms(&self) -> f64 {
+        self.total_ms + self.plan_ms
+    }
+}
+
+/// Ours are marked; the rest of this database is the worker's.
+const THEIRS: &str = "dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+                      AND query NOT LIKE '%pg_stat_%' AND query NOT LIKE '%/* bench */%'";
 
 /// Begins to count afresh; `None` on `SQLite`, which counts nothing.
 pub(crate) fn begin(database: &Database) -> Option<Counters> {
@@ -97,14 +117,13 @@ pub(crate) fn begin(database: &Database) -> Option<Counters> {
     count(database)
 }
 
-/// The counters now. Each backend reports once a second at most, so wait before asking.
+/// The counters now. A backend that fell idle reports its transactions after [`REPORTED`].
 pub(crate) fn count(database: &Database) -> Option<Counters> {
     if !is_postgres(database) {
         return None;
     }
     let row = database.sql(&format!(
-        "SELECT (SELECT coalesce(sum(calls), 0) FROM pg_stat_statements s
-                 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND toplevel AND {OURS}),
+        "SELECT (SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE toplevel AND {THEIRS}),
                 (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()),
                 pg_current_wal_lsn() - '0/0'"
     ));
@@ -117,24 +136,31 @@ pub(crate) fn count(database: &Database) -> Option<Counters> {
 }
 
 /// The statements that took longest in sum, since [`begin`].
-pub(crate) fn top(database: &Database, most: u32) -> Vec<Statement> {
-    if !is_postgres(database) {
+pub(crate) fn top(database: &Database, most: Option<u32>) -> Vec<Statement> {
+    let Some(most) = most.filter(|_| is_postgres(database)) else {
         return Vec::new();
-    }
+    };
     let rows = database.sql(&format!(
-        "SELECT round(total_exec_time), calls, rows, left(regexp_replace(query, '\\s+', ' ', 'g'), 90)
-         FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-         AND {OURS} ORDER BY total_exec_time DESC LIMIT {most}"
+        "SELECT round(total_exec_time::numeric, 1), round(total_plan_time::numeric, 1), calls, rows, wal_bytes,
+                NOT toplevel, left(regexp_replace(query, '\\s+', ' ', 'g'), {LENGTH})
+         FROM pg_stat_statements WHERE {THEIRS}
+         ORDER BY total_exec_time + total_plan_time DESC LIMIT {most}"
     ));
     rows.lines().filter_map(statement).collect()
 }
 
+/// So much of a statement tells which one it is.
+const LENGTH: u32 = 150;
+
 fn statement(row: &str) -> Option<Statement> {
-    let mut parts = row.splitn(4, '|');
+    let mut parts = row.splitn(7, '|');
     Some(Statement {
         total_ms: parts.next()?.parse().ok()?,
+        plan_ms: parts.next()?.parse().ok()?,
         calls: parts.next()?.parse().ok()?,
         rows: parts.next()?.parse().ok()?,
+        wal_bytes: parts.next()?.parse().ok()?,
+        nested: parts.next()? == "t",
         text: parts.next()?.to_owned(),
     })
 }

@@ -7,6 +7,7 @@ mod desk;
 mod histogram;
 mod modes;
 mod process;
+mod pure;
 mod raw;
 mod report;
 mod shift;
@@ -47,12 +48,52 @@ enum Hidden {
     StandIns(stand_ins::Args),
 }
 
-/// What to measure. Without a mode: a shift's start, and the raw limit.
-#[derive(Debug, clap::Args)]
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Scenario {
+    /// A shift's start, and the raw limit
+    Start,
+    /// A small team's start at the default pace: how late
+    Lateness,
+    /// Starts of several sizes: what an alert costs in each
+    Cost,
+    /// A minute with nobody due
+    Idle,
+    /// New time-zone data: all plans made afresh
+    Replan,
+    /// `shiftbell tick` with nothing due, on `SQLite`
+    Tick,
+    /// `shiftbell import`
+    Import,
+    /// Several workers on one Postgres, against one
+    Workers,
+}
+
+impl Scenario {
+    fn agents(self) -> u64 {
+        match self {
+            Self::Lateness => 100,
+            Self::Workers => 10_000,
+            _ => 100_000,
+        }
+    }
+}
+
+/// What to measure, and how.
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// How many agents, one phone each.
-    #[arg(long, default_value_t = 100_000)]
-    pub(crate) agents: u64,
+    #[arg(value_enum, default_value_t = Scenario::Start)]
+    scenario: Scenario,
+    /// How many agents, one phone each; 100,000 if not said, 100 for `lateness`, 10,000 for
+    /// `workers`.
+    #[arg(long)]
+    agents: Option<u64>,
+    /// The sizes of `cost`.
+    #[arg(long, value_delimiter = ',', default_value = "10000,100000,1000000")]
+    sizes: Vec<u64>,
+    /// Where the database's time goes, by statement: so many of them.
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "24")]
+    pub(crate) statements: Option<u32>,
     /// `SQLite` instead of Postgres.
     #[arg(long)]
     sqlite: bool,
@@ -62,15 +103,16 @@ pub(crate) struct Args {
     /// The worker's default pace instead of an open one.
     #[arg(long)]
     default_pace: bool,
-    /// Requests in flight to each push service, where the pace is open.
-    #[arg(long, default_value_t = 1000)]
-    in_flight: u32,
+    /// Requests in flight to each push service, where the pace is open; 1000 if not said, 16 for
+    /// `workers`.
+    #[arg(long)]
+    in_flight: Option<u32>,
     /// Streams the stand-ins allow on one connection.
     #[arg(long, default_value_t = 1000)]
     pub(crate) streams: u32,
-    /// How long the stand-ins take to answer.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) delay_ms: u64,
+    /// How long the stand-ins take to answer; 0 if not said, 50 for `workers`.
+    #[arg(long)]
+    delay_ms: Option<u64>,
     /// Connections of the bare client to each receiver.
     #[arg(long, default_value_t = 4)]
     raw_connections: usize,
@@ -80,37 +122,39 @@ pub(crate) struct Args {
     /// A setting of Postgres, `name=value`; repeatable.
     #[arg(long = "postgres", value_name = "SETTING")]
     settings: Vec<String>,
-    /// Mode: a minute with nobody due.
-    #[arg(long, group = "mode")]
-    idle: bool,
-    /// How long that minute is.
+    /// How long `idle` looks on.
     #[arg(long, default_value_t = 60)]
     pub(crate) idle_seconds: u64,
-    /// Mode: new time-zone data, all plans made afresh.
-    #[arg(long, group = "mode")]
-    replan: bool,
-    /// Mode: `shiftbell tick` with nothing due; on `SQLite`.
-    #[arg(long, group = "mode")]
-    tick: bool,
-    /// Mode: `shiftbell import`.
-    #[arg(long, group = "mode")]
-    import: bool,
-    /// Mode: so many workers on one Postgres, against one.
-    #[arg(long, group = "mode", value_name = "K")]
-    workers: Option<usize>,
+    /// How many workers `workers` sets against one.
+    #[arg(long, default_value_t = 4)]
+    workers: usize,
     /// Given by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 impl Args {
+    pub(crate) fn agents(&self) -> u64 {
+        self.agents.unwrap_or(self.scenario.agents())
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        let few = self.scenario == Scenario::Workers;
+        self.in_flight.unwrap_or(if few { 16 } else { 1000 })
+    }
+
+    pub(crate) fn delay_ms(&self) -> u64 {
+        let slow = self.scenario == Scenario::Workers;
+        self.delay_ms.unwrap_or(if slow { 50 } else { 0 })
+    }
+
     /// The worker's pace.
     pub(crate) fn pace(&self) -> Pace {
-        if self.default_pace {
+        if self.default_pace || self.scenario == Scenario::Lateness {
             return Pace::Default;
         }
         Pace::Open {
-            in_flight: self.in_flight,
+            in_flight: self.in_flight(),
         }
     }
 }
@@ -129,29 +173,45 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(args: &Args) -> anyhow::Result<()> {
-    let server = if args.sqlite || args.tick {
+    let server = if args.sqlite || args.scenario == Scenario::Tick {
         Server::Sqlite
     } else {
-        Server::postgres(&args.settings).await?
+        Server::postgres(&args.settings, args.statements.is_some()).await?
     };
-    if args.idle {
-        let idle = modes::idle(&server, args).await?;
-        report::print(args.json, &idle, report::idle);
-    } else if args.replan {
-        let replan = modes::replan(&server, args).await?;
-        report::print(args.json, &replan, report::replan);
-    } else if args.tick {
-        let tick = modes::tick(&server, args).await?;
-        report::print(args.json, &tick, report::tick);
-    } else if args.import {
-        let import = modes::import(&server, args).await?;
-        report::print(args.json, &import, report::import);
-    } else if let Some(workers) = args.workers {
-        let workers = modes::workers(&server, args, workers).await?;
-        report::print(args.json, &workers, report::workers);
-    } else {
-        let report = nine_oclock(&server, args).await?;
-        report::print(args.json, &report, report::nine_oclock);
+    let json = args.json;
+    match args.scenario {
+        Scenario::Start => {
+            let started = nine_oclock(&server, args).await?;
+            report::print(json, &started, report::nine_oclock);
+        }
+        Scenario::Lateness => {
+            let (shift, _) = shift::run(&server, args, args.pace(), 1).await?;
+            report::print(json, &shift, report::shift);
+        }
+        Scenario::Cost => {
+            let cost = modes::cost(&server, args, &args.sizes).await?;
+            report::print(json, &cost, report::cost);
+        }
+        Scenario::Idle => {
+            let idle = modes::idle(&server, args).await?;
+            report::print(json, &idle, report::idle);
+        }
+        Scenario::Replan => {
+            let replan = modes::replan(&server, args).await?;
+            report::print(json, &replan, report::replan);
+        }
+        Scenario::Tick => {
+            let tick = modes::tick(&server, args).await?;
+            report::print(json, &tick, report::tick);
+        }
+        Scenario::Import => {
+            let import = modes::import(&server, args).await?;
+            report::print(json, &import, report::import);
+        }
+        Scenario::Workers => {
+            let workers = modes::workers(&server, args, args.workers).await?;
+            report::print(json, &workers, report::workers);
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     database::Statement,
-    modes::{Idle, Import, Replan, Tick, Workers},
+    modes::{Cost, Idle, Import, Replan, Tick, Workers},
     raw::Limits,
     shift::Shift,
 };
@@ -27,7 +27,11 @@ pub(crate) fn print<T: Serialize>(json: bool, report: &T, table: impl FnOnce(&T)
         return;
     }
     let rows = table(report);
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let width = rows
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
     for (name, value) in rows {
         println!("{name:<width$}  {value}");
     }
@@ -63,7 +67,8 @@ pub(crate) fn nine_oclock(report: &NineOclock) -> Vec<Row> {
     rows
 }
 
-fn shift(shift: &Shift) -> Vec<Row> {
+/// The rows of one start.
+pub(crate) fn shift(shift: &Shift) -> Vec<Row> {
     let mut rows = vec![
         row(
             "agents, workers",
@@ -109,7 +114,7 @@ fn shift(shift: &Shift) -> Vec<Row> {
         ));
     }
     rows.extend(costs(shift));
-    rows.extend(shift.top.iter().map(top));
+    rows.extend(statements(&shift.top, shift.pushes, "alert"));
     if shift.refused + shift.findings as u64 > 0 {
         rows.push(row(
             "REFUSED, BROKEN PROMISES",
@@ -119,17 +124,42 @@ fn shift(shift: &Shift) -> Vec<Row> {
     rows
 }
 
-fn top(statement: &Statement) -> Row {
-    let Statement {
-        total_ms,
-        calls,
-        rows,
-        text,
-    } = statement;
-    (
-        format!("  {total_ms:>8.0} ms"),
-        format!("{calls} calls, {rows} rows: {text}"),
-    )
+/// What each statement cost, dearest first; what others call for is marked and not added up.
+fn statements(top: &[Statement], units: u64, unit: &str) -> Vec<Row> {
+    if top.is_empty() {
+        return Vec::new();
+    }
+    let own = |s: &&Statement| !s.nested;
+    let sum: f64 = top.iter().filter(own).map(Statement::ms).sum();
+    let units = units as f64;
+    let mut rows = vec![row(
+        "statements",
+        format!(
+            "{sum:.0} ms in these, {:.0} µs per {unit}",
+            sum * 1e3 / units
+        ),
+    )];
+    rows.extend(top.iter().map(|s| {
+        let calls = s.calls.max(1) as f64;
+        let figures = format!(
+            "{:>8.0} ms {:>3.0} % {:>5.0} µs/{unit}",
+            s.ms(),
+            s.ms() / sum * 100.0,
+            s.ms() * 1e3 / units,
+        );
+        let text = format!(
+            "{:>6} × {:>7.2} ms (plan {:.2}) {:>6.0} rows, WAL {:>5.0} B/{unit}: {}{}",
+            s.calls,
+            s.total_ms / calls,
+            s.plan_ms / calls,
+            s.rows as f64 / calls,
+            s.wal_bytes as f64 / units,
+            if s.nested { "(nested) " } else { "" },
+            s.text,
+        );
+        (figures, text)
+    }));
+    rows
 }
 
 fn costs(shift: &Shift) -> Vec<Row> {
@@ -174,7 +204,7 @@ fn costs(shift: &Shift) -> Vec<Row> {
     rows
 }
 
-/// The rows of `--idle`.
+/// The rows of `idle`.
 pub(crate) fn idle(idle: &Idle) -> Vec<Row> {
     let mut rows = vec![
         row("agents", idle.agents.to_string()),
@@ -194,11 +224,11 @@ pub(crate) fn idle(idle: &Idle) -> Vec<Row> {
     if let Some(statements) = idle.statements {
         rows.push(row("statements", format!("{statements:.0}")));
     }
-    rows.extend(idle.top.iter().map(top));
+    rows.extend(statements(&idle.top, idle.agents, "agent"));
     rows
 }
 
-/// The rows of `--replan`.
+/// The rows of `replan`.
 pub(crate) fn replan(replan: &Replan) -> Vec<Row> {
     let mut rows = vec![
         row("agents", replan.agents.to_string()),
@@ -208,13 +238,19 @@ pub(crate) fn replan(replan: &Replan) -> Vec<Row> {
     if let Some(cpu) = replan.database_cpu {
         rows.push(row("database's CPU", format!("{cpu:.2} s")));
     }
+    rows.push(row(
+        "the pure part, one core",
+        format!("{:.0} agents/s", replan.pure),
+    ));
+    rows.extend(statements(&replan.top, replan.agents, "agent"));
     rows
 }
 
-/// The rows of `--tick`.
+/// The rows of `tick`.
 pub(crate) fn tick(tick: &Tick) -> Vec<Row> {
     vec![
         row("agents", tick.agents.to_string()),
+        row("first pass", format!("{:.2} s", tick.first_seconds)),
         row(
             "tick with nothing due",
             format!(
@@ -225,7 +261,7 @@ pub(crate) fn tick(tick: &Tick) -> Vec<Row> {
     ]
 }
 
-/// The rows of `--import`.
+/// The rows of `import`.
 pub(crate) fn import(import: &Import) -> Vec<Row> {
     vec![
         row("agents", import.agents.to_string()),
@@ -234,11 +270,38 @@ pub(crate) fn import(import: &Import) -> Vec<Row> {
     ]
 }
 
-/// The rows of `--workers`.
+/// The rows of `workers`.
 pub(crate) fn workers(workers: &Workers) -> Vec<Row> {
     let mut rows = shift(&workers.one);
     rows.push(row("", ""));
     rows.extend(shift(&workers.several));
-    rows.push(row("speed-up", format!("{:.2}", workers.speed_up)));
+    rows.extend([
+        row("speed-up", format!("{:.2}", workers.speed_up)),
+        row(
+            "one worker's share of its limit",
+            format!(
+                "{:.0} % of {:.0} pushes/s, which delay and requests in flight allow",
+                workers.one.pushes_per_second / workers.one_at_most * 100.0,
+                workers.one_at_most
+            ),
+        ),
+    ]);
+    rows
+}
+
+/// The rows of `cost`.
+pub(crate) fn cost(cost: &Cost) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for one in &cost.shifts {
+        rows.extend(shift(one));
+        rows.push(row("", ""));
+    }
+    for (one, ratio) in cost.shifts.iter().zip(&cost.ratios) {
+        let ms = one.cpu_an_alert() * 1e3;
+        rows.push(row(
+            &format!("CPU an alert, {} agents", one.agents),
+            format!("{ms:.3} ms, ratio {ratio:.2}"),
+        ));
+    }
     rows
 }

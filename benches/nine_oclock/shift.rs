@@ -18,7 +18,7 @@ use crate::{
     worker::{Pace, Worker},
 };
 
-/// Before the boundary the counters are read, and after it, once the backends have reported theirs.
+/// So long before the boundary the counters are read.
 const QUIET: Duration = Duration::from_secs(3);
 /// An alert is of use so long, so nothing comes after it.
 const USEFUL: Duration = Duration::from_mins(15);
@@ -75,7 +75,7 @@ pub(crate) async fn run(
     pace: Pace,
     workers: usize,
 ) -> anyhow::Result<(Shift, Stage)> {
-    let mut stage = Stage::set(server, args).await?;
+    let mut stage = Stage::set(server, args, None).await?;
     let running: Vec<Worker> = (0..workers)
         .map(|number| stage.worker(pace, number))
         .collect::<Result<_, _>>()?;
@@ -93,7 +93,7 @@ pub(crate) async fn run(
         import_seconds: stage.imported_in,
         first_evaluation_seconds: first,
         plan_seconds: planned,
-        ..start(server, &mut stage, args.agents, at, &running).await?
+        ..start(server, &mut stage, args, at, &running).await?
     };
     for worker in running {
         worker.stop().await?;
@@ -105,7 +105,7 @@ pub(crate) async fn run(
 async fn start(
     server: &Server,
     stage: &mut Stage,
-    agents: u64,
+    args: &Args,
     at: Timestamp,
     running: &[Worker],
 ) -> anyhow::Result<Shift> {
@@ -115,10 +115,11 @@ async fn start(
     let modes_before = stage.stand_ins.seen()?.modes;
     stage::sleep_until(at).await;
     tell("the hours start");
-    let seen = arrive(stage, agents, modes_before).await?;
+    let seen = arrive(stage, args.agents(), modes_before).await?;
     stage.settled(Stopwatch::start()).await?;
     let cpu = cpu(server, stage, running).since(&cpu_before);
-    tokio::time::sleep(QUIET).await;
+    let top = database::top(&stage.database, args.statements);
+    tokio::time::sleep(database::REPORTED).await;
     let counted = database::count(&stage.database);
     let mut shift = Shift {
         cpu,
@@ -126,8 +127,8 @@ async fn start(
         database: before
             .zip(counted)
             .map(|(before, after)| after.since(&before)),
-        top: database::top(&stage.database, 16),
-        ..Shift::new(agents, running.len(), &seen, at)
+        top,
+        ..Shift::new(args.agents(), running.len(), &seen, at)
     };
     shift.events += seen.modes - modes_before;
     shift.events_per_second = shift.events as f64 / shift.event_seconds;
@@ -228,6 +229,13 @@ impl Shift {
             refused: seen.refused,
             findings: seen.findings,
         }
+    }
+}
+
+impl Shift {
+    /// CPU seconds of worker and database for one alert.
+    pub(crate) fn cpu_an_alert(&self) -> f64 {
+        (self.cpu.worker + self.cpu.database.unwrap_or(0.0)) / self.pushes as f64
     }
 }
 

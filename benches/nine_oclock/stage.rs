@@ -29,25 +29,31 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A new database and new stand-ins, and the team imported.
-    pub(crate) async fn set(server: &Server, args: &Args) -> anyhow::Result<Self> {
+    /// A new database and new stand-ins, and the team imported: with hours from `hours` on, if they
+    /// are known yet.
+    pub(crate) async fn set(
+        server: &Server,
+        args: &Args,
+        hours: Option<Timestamp>,
+    ) -> anyhow::Result<Self> {
         let database = server.database().await;
         let folder = tempfile::tempdir()?;
-        let stand_ins = StandIns::start(folder.path(), &database.url, args.delay_ms, args.streams)?;
+        let stand_ins =
+            StandIns::start(folder.path(), &database.url, args.delay_ms(), args.streams)?;
         let file: PathBuf = folder.path().join("team.jsonl");
-        team::write(&file, args.agents)?;
+        team::write(&file, args.agents(), hours)?;
         let mut import = worker::command(&stand_ins, Pace::Default);
         let imported_in = worker::timed(import.arg("import").arg(&file))?;
         tell(&format!(
             "{} agents imported in {imported_in:.1} s",
-            args.agents
+            args.agents()
         ));
         Ok(Self {
             database,
             stand_ins,
             folder,
             imported_in,
-            agents: args.agents,
+            agents: args.agents(),
         })
     }
 
@@ -86,8 +92,7 @@ impl Stage {
     /// Waits until no plan is stale; how long it took, in seconds.
     pub(crate) async fn planned(&self) -> anyhow::Result<f64> {
         let watch = Stopwatch::start();
-        let stale =
-            "SELECT count(*) FROM (SELECT 1 FROM agent_state WHERE due_at = 0 LIMIT 1) AS stale";
+        let stale = "SELECT /* bench */ count(*) FROM (SELECT 1 FROM agent_state WHERE due_at = 0 LIMIT 1) AS stale";
         while database::number(&self.database, stale)? > 0 {
             pause(watch, "the plans").await?;
         }
@@ -96,11 +101,17 @@ impl Stage {
 
     /// Waits until nothing is left to send.
     pub(crate) async fn settled(&self, watch: Stopwatch) -> anyhow::Result<()> {
-        let open = "SELECT count(*) FROM deliveries WHERE state IN ('pending', 'leased')";
-        while database::number(&self.database, open)? > 0 {
+        while self.open()? > 0 {
             pause(watch, "the last outcomes").await?;
         }
         Ok(())
+    }
+
+    /// How much is left to send.
+    pub(crate) fn open(&self) -> anyhow::Result<u64> {
+        let open =
+            "SELECT /* bench */ count(*) FROM deliveries WHERE state IN ('pending', 'leased')";
+        database::number(&self.database, open)
     }
 }
 

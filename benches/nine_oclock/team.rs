@@ -23,16 +23,31 @@ const PLACES: [(&str, &str); 8] = [
 const DAYS: i64 = 5;
 const SHIFT: SignedDuration = SignedDuration::from_hours(8);
 
+/// Where the agents live.
+pub(crate) fn zones() -> impl Iterator<Item = &'static str> {
+    PLACES.into_iter().map(|(zone, _)| zone)
+}
+
 /// How many workspaces `agents` have.
 pub(crate) fn workspaces(agents: u64) -> u64 {
     agents.div_ceil(AGENTS_IN_A_WORKSPACE)
 }
 
-/// Writes the import file: no hours yet, half iPhones, half Android.
-pub(crate) fn write(file: &Path, agents: u64) -> anyhow::Result<()> {
+/// Writes the import file: half iPhones, half Android, hours from `hours` on.
+pub(crate) fn write(file: &Path, agents: u64, hours: Option<Timestamp>) -> anyhow::Result<()> {
+    let hours = PLACES.map(|(zone, _)| {
+        let days = hours.into_iter().flat_map(|at| week(zone, at));
+        let slots: Vec<String> = days
+            .map(|[day, start, end]| {
+                format!(r#"{{"day":"{day}","start":"{start}","end":"{end}"}}"#)
+            })
+            .collect();
+        slots.join(",")
+    });
     let mut out = std::io::BufWriter::new(fs::File::create(file)?);
     for n in 0..agents {
-        let (zone, locale) = PLACES[(n / 2) as usize % PLACES.len()];
+        let place = (n / 2) as usize % PLACES.len();
+        let ((zone, locale), hours) = (PLACES[place], &hours[place]);
         let device = if n % 2 == 0 {
             format!(r#"{{"platform":"ios","token":"{}"}}"#, apple_token(n))
         } else {
@@ -40,7 +55,7 @@ pub(crate) fn write(file: &Path, agents: u64) -> anyhow::Result<()> {
         };
         writeln!(
             out,
-            r#"{{"id":"agent-{n:07}","workspace":"workspace-{}","name":"Agent {n}","timezone":"{zone}","locale":"{locale}","notify":{{"start":true,"end":true}},"devices":[{device}]}}"#,
+            r#"{{"id":"agent-{n:07}","workspace":"workspace-{}","name":"Agent {n}","timezone":"{zone}","locale":"{locale}","notify":{{"start":true,"end":true}},"hours":[{hours}],"devices":[{device}]}}"#,
             n / AGENTS_IN_A_WORKSPACE
         )?;
     }
@@ -61,23 +76,26 @@ fn google_token(n: u64) -> String {
     )
 }
 
+/// Day, start and end in `zone` of a shift that starts at `at`, and of the four after it.
+fn week(zone: &str, at: Timestamp) -> Vec<[String; 3]> {
+    let zone = TimeZone::get(zone).expect("the zone is in the data built in");
+    let (start, end) = (zone.to_datetime(at), zone.to_datetime(at + SHIFT));
+    let clock = |time: jiff::civil::DateTime| time.strftime("%H:%M").to_string();
+    (0..DAYS)
+        .map(|day| {
+            let day = day_word((start.date() + day.days()).weekday());
+            [day.to_owned(), clock(start), clock(end)]
+        })
+        .collect()
+}
+
 /// Gives every agent hours that start at `at` (UTC, a full minute) and on the four days after it.
 pub(crate) fn set_hours(database: &Database, at: Timestamp) {
     let mut rows = String::new();
     for (zone, _) in PLACES {
-        let zone_data = TimeZone::get(zone).expect("the zone is in the data built in");
-        let start = zone_data.to_datetime(at);
-        let end = zone_data.to_datetime(at + SHIFT);
-        for day in 0..DAYS {
-            let day = day_word((start.date() + day.days()).weekday());
-            let clock = |time: jiff::civil::DateTime| time.strftime("%H:%M").to_string();
+        for [day, start, end] in week(zone, at) {
             let comma = if rows.is_empty() { "" } else { ", " };
-            let _ = write!(
-                rows,
-                "{comma}('{zone}', '{day}', '{}', '{}')",
-                clock(start),
-                clock(end)
-            );
+            let _ = write!(rows, "{comma}('{zone}', '{day}', '{start}', '{end}')");
         }
     }
     database.sql(&format!(
