@@ -1,20 +1,22 @@
 //! What single steps cost, without a database and without a wire.
 //!
-//! `cargo bench --bench micro`. Payloads, signatures and the judging of answers are private to
-//! their channels, and stay so; `nine_oclock` has their cost in its CPU seconds.
+//! `cargo bench --bench micro`. Payloads, signatures and the judging of answers are private to their
+//! channels, which show them to this file alone, in `steps`.
 
 use std::time::Duration;
 
 use divan::{Bencher, black_box};
+use http::StatusCode;
 use jiff::{Timestamp, civil::Weekday, tz::TimeZone};
 use shiftbell::{
+    channels::{apns, fcm, presence},
     domain::{
         alert,
-        delivery::{AlertKind, ChannelKind, Judgement, Verdict},
-        device::DeviceToken,
+        delivery::{AlertKind, ChannelKind, Judgement, Push, Verdict},
+        device::{DeviceToken, Environment},
         hours::{LocalTime, OperatingHours, Slot},
         plan::{Facts, Phone, Recorded, Schedule},
-        presence::Status,
+        presence::{Change, Event, Reason, Status},
         retry::{self, Standing},
         roster,
         zone::Zones,
@@ -155,6 +157,124 @@ fn next_step_after_a_503(bencher: Bencher) {
         batch_cap: None,
     };
     bencher.bench(|| retry::next(black_box(&judgement), &standing, nine(), 0.5));
+}
+
+fn push(token: String) -> Push {
+    Push {
+        delivery: uuid::Uuid::from_u128(1),
+        token: DeviceToken::new(token),
+        environment: Environment::Production,
+        event: AlertKind::HoursStart,
+        agent: "agent-0000001".to_owned(),
+        transition: uuid::Uuid::from_u128(2),
+        at: nine(),
+        deadline: nine() + Duration::from_mins(15),
+        collapse_id: "c".repeat(32),
+        title: "Your working hours have started".to_owned(),
+        body: "You are online until 18:00.".to_owned(),
+    }
+}
+
+fn iphone() -> String {
+    "ab".repeat(32)
+}
+
+fn android() -> String {
+    format!("c{}:APA91b{}", "0".repeat(21), "1".repeat(120))
+}
+
+#[divan::bench]
+fn payload_apns(bencher: Bencher) {
+    let push = push(iphone());
+    bencher.bench(|| apns::steps::payload(black_box(&push)));
+}
+
+#[divan::bench]
+fn payload_fcm(bencher: Bencher) {
+    let push = push(android());
+    bencher.bench(|| fcm::steps::message(black_box(&push), nine()));
+}
+
+/// As many events as one request carries.
+fn events() -> Vec<Event> {
+    let event = |n| Event {
+        id: uuid::Uuid::from_u128(n),
+        workspace: "workspace-1".to_owned(),
+        effective_at: nine(),
+        sequence: 17,
+        change: Change::Agent {
+            agent: "agent-0000001".to_owned(),
+            status: Status::Online,
+            accepts_conversations: true,
+            reason: Reason::HoursStart,
+        },
+    };
+    (0..100).map(event).collect()
+}
+
+#[divan::bench]
+fn payload_presence_100_events(bencher: Bencher) {
+    let events = events();
+    bencher.bench(|| presence::steps::body(black_box(&events)).is_ok());
+}
+
+/// Once in half an hour.
+#[divan::bench]
+fn sign_apns_token(bencher: Bencher) {
+    let key = rcgen::KeyPair::generate().expect("a P-256 key");
+    let sign = apns::steps::signer(&key.serialize_pem()).expect("a key");
+    let mut now = nine();
+    bencher.bench_local(|| {
+        now += Duration::from_mins(30);
+        sign(now)
+    });
+}
+
+/// For every push.
+#[divan::bench]
+fn apns_token_signed_before(bencher: Bencher) {
+    let key = rcgen::KeyPair::generate().expect("a P-256 key");
+    let sign = apns::steps::signer(&key.serialize_pem()).expect("a key");
+    bencher.bench_local(|| sign(black_box(nine())));
+}
+
+/// Once an hour.
+#[divan::bench]
+fn sign_fcm_assertion(bencher: Bencher) {
+    let account = serde_json::json!({
+        "project_id": "bench",
+        "client_email": "bench@bench.iam.gserviceaccount.com",
+        "token_uri": "https://oauth2.googleapis.com/token",
+        "private_key": include_str!("../tests/config/rsa.pem"),
+    });
+    let sign = fcm::steps::signer(&account.to_string()).expect("an account");
+    bencher.bench_local(|| sign(black_box(nine())).is_ok());
+}
+
+/// For every request.
+#[divan::bench]
+fn sign_presence_100_events(bencher: Bencher) {
+    let sign = presence::steps::signer("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
+    let body = presence::steps::body(&events()).expect("a body");
+    bencher.bench_local(|| sign(black_box(&body), nine().as_second()));
+}
+
+#[divan::bench(args = [(200, ""), (410, r#"{"reason":"Unregistered","timestamp":1774852200000}"#)])]
+fn judge_apns(bencher: Bencher, (status, body): (u16, &str)) {
+    let status = StatusCode::from_u16(status).expect("a status");
+    let token = DeviceToken::new(iphone());
+    bencher.bench(|| apns::steps::judge(status, black_box(body.as_bytes()), &token, nine()));
+}
+
+#[divan::bench(args = [
+    (200, r#"{"name":"projects/bench/messages/0:1774852200000000%0123456789abcdef"}"#),
+    (404, r#"{"error":{"code":404,"status":"NOT_FOUND","details":[{"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"UNREGISTERED"}]}}"#),
+])]
+fn judge_fcm(bencher: Bencher, (status, body): (u16, &str)) {
+    let status = StatusCode::from_u16(status).expect("a status");
+    let secrets = [android(), "ya29.".to_owned() + &"a".repeat(100)];
+    let secrets = secrets.each_ref().map(String::as_str);
+    bencher.bench(|| fcm::steps::judge(status, black_box(body.as_bytes()), &secrets, nine()));
 }
 
 /// A thousand lines of an import file, checked.
