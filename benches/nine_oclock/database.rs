@@ -81,6 +81,10 @@ pub(crate) struct Counters {
     pub(crate) statements: f64,
     pub(crate) transactions: f64,
     pub(crate) wal_bytes: f64,
+    /// How often the log was made to reach the disc, and how long that took in sum; 0 where this
+    /// Postgres says it elsewhere (from 18 on).
+    pub(crate) wal_syncs: f64,
+    pub(crate) wal_sync_ms: f64,
 }
 
 /// A statement and what it cost in sum.
@@ -125,13 +129,17 @@ pub(crate) fn count(database: &Database) -> Option<Counters> {
     let row = database.sql(&format!(
         "SELECT (SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE toplevel AND {THEIRS}),
                 (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()),
-                pg_current_wal_lsn() - '0/0'"
+                pg_current_wal_lsn() - '0/0',
+                coalesce((to_jsonb(w) ->> 'wal_sync')::float8, 0), coalesce((to_jsonb(w) ->> 'wal_sync_time')::float8, 0)
+         FROM pg_stat_wal w"
     ));
     let mut numbers = row.split('|').filter_map(|number| number.parse().ok());
     Some(Counters {
         statements: numbers.next()?,
         transactions: numbers.next()?,
         wal_bytes: numbers.next()?,
+        wal_syncs: numbers.next()?,
+        wal_sync_ms: numbers.next()?,
     })
 }
 

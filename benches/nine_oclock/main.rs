@@ -225,10 +225,19 @@ async fn nine_oclock(server: &Server, args: &Args) -> anyhow::Result<NineOclock>
     tell("the same requests from a bare client");
     let seen = stage.stand_ins.seen()?;
     let (address, folder) = (stage.stand_ins.address.clone(), stage.folder.path());
-    let raw = raw::measure(&address, folder, &seen, shift.pushes, means).await?;
+    let raw = raw::measure(
+        &address,
+        folder,
+        &seen,
+        shift.pushes,
+        stage.stand_ins.pid(),
+        means,
+    )
+    .await?;
     Ok(NineOclock {
-        ratio: Some(shift.pushes_per_second / raw.pushes),
-        raw: Some(raw),
+        ratio: shift.pushes_per_second / raw.pushes,
+        cpu_ratio: raw.cpu / shift.cpu_of_thousand(),
+        raw,
         shift,
     })
 }

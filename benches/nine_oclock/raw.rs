@@ -30,7 +30,7 @@ use url::Url;
 
 use crate::{
     desk::{Sample, Seen},
-    stage,
+    process, stage,
     stand_ins::Address,
     team,
 };
@@ -45,6 +45,8 @@ pub(crate) struct Limits {
     pub(crate) batches: f64,
     /// Status changes a second, in batches as large as the worker's largest.
     pub(crate) events: f64,
+    /// CPU seconds of the bare client and the stand-ins for 1,000 pushes.
+    pub(crate) cpu: f64,
 }
 
 /// How the bare client sends.
@@ -61,12 +63,14 @@ const LEAST: u64 = 100_000;
 /// The best of so many counts: this is a limit.
 const ROUNDS: usize = 3;
 
-/// Measures at least `pushes` pushes, and as many status changes in batches.
+/// Measures at least `pushes` pushes, and as many status changes in batches. `stand_ins`: their
+/// process.
 pub(crate) async fn measure(
     address: &Address,
     folder: &Path,
     seen: &Seen,
     pushes: u64,
+    stand_ins: u32,
     means: Means,
 ) -> anyhow::Result<Limits> {
     let tls = tls(&address.ca)?;
@@ -81,7 +85,10 @@ pub(crate) async fn measure(
     let half = pushes / 2;
     let apns_rate = rate(&[(&apns, half)], means).await?;
     let fcm_rate = rate(&[(&fcm, half)], means).await?;
+    let cpu = || process::cpu(std::process::id()) + process::cpu(stand_ins);
+    let before = cpu();
     let pushes_rate = rate(&[(&apns, half), (&fcm, half)], means).await?;
+    let cpu = (cpu() - before) / (ROUNDS as f64 * 2.0 * half as f64) * 1000.0;
     let batches = (pushes as f64 / in_batch).ceil() as u64;
     let batch_rate = rate(&[(&presence, batches)], means).await?;
     Ok(Limits {
@@ -90,6 +97,7 @@ pub(crate) async fn measure(
         pushes: pushes_rate,
         batches: batch_rate,
         events: batch_rate * in_batch,
+        cpu,
     })
 }
 

@@ -14,9 +14,12 @@ use crate::{
 pub(crate) struct NineOclock {
     #[serde(flatten)]
     pub(crate) shift: Shift,
-    pub(crate) raw: Option<Limits>,
+    pub(crate) raw: Limits,
     /// Pushes a second by the raw limit's.
-    pub(crate) ratio: Option<f64>,
+    pub(crate) ratio: f64,
+    /// The bare client's CPU by the worker's, with that of all they need: what else runs on the
+    /// machine does not change it.
+    pub(crate) cpu_ratio: f64,
 }
 
 /// Prints a report, as JSON or as its table.
@@ -46,24 +49,33 @@ fn row(name: &str, value: impl Into<String>) -> Row {
 /// The rows of the main measurement.
 pub(crate) fn nine_oclock(report: &NineOclock) -> Vec<Row> {
     let mut rows = shift(&report.shift);
-    if let (Some(raw), Some(ratio)) = (&report.raw, report.ratio) {
-        rows.extend([
-            row(
-                "raw limit, APNs alone",
-                format!("{:.0} requests/s", raw.apns),
-            ),
-            row("raw limit, FCM alone", format!("{:.0} requests/s", raw.fcm)),
-            row(
-                "raw limit, both at once",
-                format!("{:.0} requests/s", raw.pushes),
-            ),
-            row(
-                "raw limit, presence",
-                format!("{:.0} batches/s, {:.0} events/s", raw.batches, raw.events),
-            ),
-            row("pushes/s ÷ raw limit", format!("{:.1} %", ratio * 100.0)),
-        ]);
-    }
+    let NineOclock {
+        raw,
+        ratio,
+        cpu_ratio,
+        ..
+    } = report;
+    rows.extend([
+        row(
+            "raw limit, APNs alone",
+            format!("{:.0} requests/s", raw.apns),
+        ),
+        row("raw limit, FCM alone", format!("{:.0} requests/s", raw.fcm)),
+        row(
+            "raw limit, both at once",
+            format!("{:.0} requests/s", raw.pushes),
+        ),
+        row(
+            "raw limit, presence",
+            format!("{:.0} batches/s, {:.0} events/s", raw.batches, raw.events),
+        ),
+        row(
+            "CPU per 1,000 raw pushes",
+            format!("{:.4} s, client and stand-ins", raw.cpu),
+        ),
+        row("pushes/s ÷ raw limit", format!("{:.1} %", ratio * 100.0)),
+        row("the same by CPU", format!("{:.1} %", cpu_ratio * 100.0)),
+    ]);
     rows
 }
 
@@ -198,6 +210,13 @@ fn costs(shift: &Shift) -> Vec<Row> {
             row(
                 "WAL per alert",
                 format!("{:.0} bytes", counted.wal_bytes / alerts),
+            ),
+            row(
+                "WAL to disc",
+                format!(
+                    "{:.0} times, {:.0} ms in sum",
+                    counted.wal_syncs, counted.wal_sync_ms
+                ),
             ),
         ]);
     }

@@ -187,6 +187,8 @@ impl Counters {
             statements: self.statements,
             transactions: self.transactions - before.transactions,
             wal_bytes: self.wal_bytes - before.wal_bytes,
+            wal_syncs: self.wal_syncs - before.wal_syncs,
+            wal_sync_ms: self.wal_sync_ms - before.wal_sync_ms,
         }
     }
 }
@@ -236,6 +238,11 @@ impl Shift {
     /// CPU seconds of worker and database for one alert.
     pub(crate) fn cpu_an_alert(&self) -> f64 {
         (self.cpu.worker + self.cpu.database.unwrap_or(0.0)) / self.pushes as f64
+    }
+
+    /// The same for 1,000 alerts, with the stand-ins'.
+    pub(crate) fn cpu_of_thousand(&self) -> f64 {
+        (self.cpu_an_alert() + self.cpu.stand_ins / self.pushes as f64) * 1000.0
     }
 }
 
