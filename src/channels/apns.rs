@@ -14,6 +14,8 @@
 mod classify;
 mod host;
 mod payload;
+#[doc(hidden)]
+pub mod steps;
 mod token;
 
 use std::time::Duration;

@@ -15,6 +15,8 @@
 mod account;
 mod message;
 mod oauth;
+#[doc(hidden)]
+pub mod steps;
 mod verdict;
 
 use std::{

@@ -11,6 +11,8 @@
 
 mod body;
 mod signature;
+#[doc(hidden)]
+pub mod steps;
 
 use std::time::Duration;
 

@@ -237,12 +237,23 @@ impl Inner {
         Ok(())
     }
 
+    /// Records a request of which nothing is known yet.
     fn receive(&self, request: Request<Bytes>, at: Timestamp, verdict: Verdict) {
+        let message = fcm_message::glance(request.body());
+        self.receive_read(request, message, at, verdict);
+    }
+
+    fn receive_read(
+        &self,
+        request: Request<Bytes>,
+        message: Message,
+        at: Timestamp,
+        verdict: Verdict,
+    ) {
         let (mut head, payload) = request.into_parts();
         if let Some(credential) = head.headers.get_mut(AUTHORIZATION) {
             credential.set_sensitive(true);
         }
-        let message = fcm_message::glance(&payload);
         let lifetime = message
             .ttl_seconds
             .and_then(|ttl| SignedDuration::try_from_secs_f64(ttl).ok());
@@ -263,8 +274,8 @@ impl Inner {
         match self.check(&request, now) {
             // A dry run reaches no phone, and the record is of what does.
             Ok(message) if message.validate_only => (StatusCode::OK, self.name("fake_message_id")),
-            Ok(_) => {
-                self.receive(request, now, Verdict::Accepted);
+            Ok(message) => {
+                self.receive_read(request, message, now, Verdict::Accepted);
                 let id = format!(
                     "0:{:016}%{:016x}",
                     now.as_microsecond(),

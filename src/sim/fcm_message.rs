@@ -99,7 +99,10 @@ pub(super) struct Message {
 
 /// Reads what can be read of a body, good or not.
 pub(super) fn glance(body: &[u8]) -> Message {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    seen(&serde_json::from_slice(body).unwrap_or_default())
+}
+
+fn seen(body: &Value) -> Message {
     let message = body.get("message").unwrap_or(&Value::Null);
     let android = message.get("android").unwrap_or(&Value::Null);
     let text = |object, name| field(object, name).and_then(Value::as_str);
@@ -107,7 +110,7 @@ pub(super) fn glance(body: &[u8]) -> Message {
         token: text(message, "token").unwrap_or_default().to_owned(),
         collapse_key: text(android, "collapseKey").map(str::to_owned),
         ttl_seconds: text(android, "ttl").and_then(fcm_schema::seconds),
-        validate_only: field(&body, "validateOnly") == Some(&Value::Bool(true)),
+        validate_only: field(body, "validateOnly") == Some(&Value::Bool(true)),
     }
 }
 
@@ -128,7 +131,7 @@ pub(super) fn check(body: &[u8]) -> Result<Message, Refusal> {
     check_target(message)?;
     check_data(message)?;
     check_size(message)?;
-    let seen = glance(body);
+    let seen = seen(&json);
     match seen.ttl_seconds {
         Some(ttl) if !(0.0..=FOUR_WEEKS).contains(&ttl) => Err(Refusal::bad_field(
             "message.android.ttl",

@@ -6,7 +6,7 @@ use std::{
     fmt,
     future::Future,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -110,14 +110,26 @@ pub struct NotInTime {
     pub within: Duration,
 }
 
+/// Looks at one entry as it arrives.
+type Look<T> = Box<dyn Fn(&T) + Send + Sync>;
+
 /// What one stand-in received.
-#[derive(Debug)]
 pub struct Record<T> {
     entries: Mutex<Vec<Arc<T>>>,
     accepted: AtomicU64,
     total: AtomicU64,
     counting_only: AtomicBool,
+    look: OnceLock<Look<T>>,
     changed: Notify,
+}
+
+impl<T> fmt::Debug for Record<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("total", &self.total)
+            .field("accepted", &self.accepted)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<T> Default for Record<T> {
@@ -127,6 +139,7 @@ impl<T> Default for Record<T> {
             accepted: AtomicU64::new(0),
             total: AtomicU64::new(0),
             counting_only: AtomicBool::new(false),
+            look: OnceLock::new(),
             changed: Notify::new(),
         }
     }
@@ -160,6 +173,13 @@ impl<T: Received> Record<T> {
     /// From now on only counts, for measurements with millions of requests.
     pub fn count_only(&self) {
         self.counting_only.store(true, Ordering::Release);
+    }
+
+    /// Counts only, and shows `look` each entry as it arrives; a second `look` changes nothing.
+    pub fn only_show(&self, look: impl Fn(&T) + Send + Sync + 'static) {
+        self.count_only();
+        // The first one stays: whoever measures sets it up before the first request.
+        let _ = self.look.set(Box::new(look));
     }
 
     /// Waits until at least `accepted` requests were accepted; answers with those there are.
@@ -213,6 +233,9 @@ impl<T: Received> Record<T> {
 
     pub(super) fn add(&self, entry: T) {
         let accepted = *entry.verdict() == Verdict::Accepted;
+        if let Some(look) = self.look.get() {
+            look(&entry);
+        }
         if !self.counting_only.load(Ordering::Acquire) {
             self.entries().push(Arc::new(entry));
         }
