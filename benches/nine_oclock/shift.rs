@@ -148,7 +148,7 @@ async fn arrive(stage: &mut Stage, agents: u64, modes_before: u64) -> anyhow::Re
         }
         if watch.elapsed() > USEFUL {
             let states = stage.database.sql(
-                "SELECT channel, state, reason, count(*) FROM deliveries GROUP BY channel, state, reason",
+                "SELECT channel, state, reason, count(*) FROM delivery_log GROUP BY channel, state, reason",
             );
             bail!("of {agents} only {pushed} pushes and {posted} events came:\n{states}");
         }

@@ -64,6 +64,8 @@ enum Db {
         pool: PgPool,
         /// Whether a pooler stands before it, which keeps no session: nothing can be listened for.
         pooler: bool,
+        /// What our sessions are called: by it we know our own notifications.
+        name: Arc<str>,
     },
 }
 
@@ -127,7 +129,7 @@ impl Store {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.db {
             Db::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
-            Db::Postgres { pool, pooler } => pool
+            Db::Postgres { pool, pooler, .. } => pool
                 .begin_with(concat!("BEGIN; ", limits!()))
                 .await
                 .map(|tx| Tx::Postgres(tx, !pooler)),
@@ -142,7 +144,7 @@ impl Store {
     pub async fn snapshot(&self) -> Result<Tx, StoreError> {
         match &self.db {
             Db::Sqlite { read, .. } => read.begin().await.map(Tx::Sqlite),
-            Db::Postgres { pool, pooler } => pool
+            Db::Postgres { pool, pooler, .. } => pool
                 .begin_with(concat!(
                     "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; ",
                     limits!()

@@ -143,7 +143,8 @@ async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
             .connect_lazy_with(connect);
         Ok(Db::Sqlite { write, read })
     } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        let connect = postgres_options(url).map_err(failed)?;
+        let name = format!("shiftbell {:08x}", rand::random::<u32>());
+        let connect = postgres_options(url, &name).map_err(failed)?;
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(Duration::from_secs(10))
@@ -153,6 +154,7 @@ async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
         Ok(Db::Postgres {
             pool,
             pooler: options.pooler,
+            name: name.into(),
         })
     } else {
         let scheme = url.split(':').next().unwrap_or_default();
@@ -172,9 +174,9 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
         .disable_statement_logging())
 }
 
-fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+fn postgres_options(url: &str, name: &str) -> Result<PgConnectOptions, sqlx::Error> {
     let connect = PgConnectOptions::from_str(url)?
-        .application_name("shiftbell")
+        .application_name(name)
         .disable_statement_logging();
     // No float is ever read, and poolers refuse parameters they do not know.
     Ok(connect.extra_float_digits(None))

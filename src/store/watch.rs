@@ -3,6 +3,8 @@
 //! Postgres tells (LISTEN), unless a pooler stands before it. On `SQLite` a look at a counter does:
 //! `PRAGMA data_version` changes when another connection committed, and reads no table.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use sqlx::{Row as _, Sqlite, pool::PoolConnection, postgres::PgListener};
 
@@ -58,8 +60,8 @@ pub struct OpenCount {
 /// Hears that somebody changed the database.
 #[derive(Debug)]
 pub enum Watch {
-    /// Postgres' notifications.
-    Postgres(Box<PgListener>),
+    /// Postgres' notifications, and the name of those that are our own.
+    Postgres(Box<PgListener>, Arc<str>),
     /// Nothing tells: ask again and again.
     Blind,
     /// A connection of its own on which to ask for `data_version`, and the last answer.
@@ -75,13 +77,13 @@ impl Store {
         };
         match &self.db {
             Db::Postgres { pooler: true, .. } => Ok(Watch::Blind),
-            Db::Postgres { pool, .. } => {
+            Db::Postgres { pool, name, .. } => {
                 let mut listener = PgListener::connect_with(pool).await.map_err(failed)?;
                 listener
                     .listen_all(["shiftbell_schedule", "shiftbell_outbox"])
                     .await
                     .map_err(failed)?;
-                Ok(Watch::Postgres(Box::new(listener)))
+                Ok(Watch::Postgres(Box::new(listener), Arc::clone(name)))
             }
             Db::Sqlite { read, .. } => {
                 let mut connection = read.acquire().await.map_err(failed)?;
@@ -109,7 +111,7 @@ impl Store {
 }
 
 impl Watch {
-    /// Waits for the next notification, on Postgres; elsewhere answers at once whether another
+    /// Waits for the next notification, on Postgres, and tells whether it is another's; elsewhere answers at once whether another
     /// connection (may have) committed since it was asked last, and is to be asked again in a moment.
     pub async fn changed(&mut self) -> Result<bool, StoreError> {
         let failed = |source| StoreError::Connection {
@@ -119,7 +121,10 @@ impl Watch {
         match self {
             // Without a notification it tells that the connection was lost and is there again: what
             // happened meanwhile was not heard.
-            Self::Postgres(listener) => listener.try_recv().await.map(|_| true).map_err(failed),
+            Self::Postgres(listener, name) => {
+                let heard = listener.try_recv().await.map_err(failed)?;
+                Ok(heard.is_none_or(|heard| heard.payload() != &**name))
+            }
             Self::Blind => Ok(true),
             Self::Sqlite(connection, seen) => {
                 let now = data_version(connection).await.map_err(failed)?;
@@ -130,15 +135,17 @@ impl Watch {
 
     /// Whether [`Watch::changed`] waits by itself.
     pub fn waits(&self) -> bool {
-        matches!(self, Self::Postgres(_))
+        matches!(self, Self::Postgres(..))
     }
 }
 
 impl Tx {
     /// Wakes other workers' lanes once this commits. On `SQLite` they see the commit itself.
     pub(super) async fn notify_outbox(&mut self) -> Result<(), StoreError> {
+        const NOTIFY: &str =
+            "SELECT pg_notify('shiftbell_outbox', current_setting('application_name'))";
         if let Self::Postgres(c, keeps) = self {
-            let sent = sqlx::query("NOTIFY shiftbell_outbox").persistent(*keeps);
+            let sent = sqlx::query(NOTIFY).persistent(*keeps);
             let sent = sent.execute(&mut **c);
             sent.await.map_err(|source| StoreError::Statement {
                 name: "NOTIFY",

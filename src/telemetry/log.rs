@@ -14,6 +14,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tracing::{
     Event, Level, Subscriber,
@@ -107,116 +108,149 @@ where
     W: Write + Send + 'static,
 {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
+        let mut line = Line::new(self.json);
+        event.record(&mut line);
         let meta = event.metadata();
         if !ours(meta.target()) {
-            fields.others.push(("library", meta.target().into()));
+            line.record("library", meta.target());
         }
-        let now = format!("{:.3}", self.clock.now());
-        let line = if self.json {
-            json(&now, *meta.level(), fields)
-        } else {
-            plain(&now, *meta.level(), fields)
-        };
+        let line = line.finish(self.clock.now(), *meta.level());
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody is left to be told that the log cannot be written.
         let _ = out.write_all(line.as_bytes());
     }
 }
 
-/// An event's fields: its message, and the others in the order of the call.
-#[derive(Default)]
-struct Fields {
+/// An event on its way to a line: its message, and the other fields in the order of the call, each
+/// written as it is met. A busy worker logs thousands a second.
+struct Line {
+    json: bool,
     event: String,
-    others: Vec<(&'static str, Value)>,
+    fields: String,
+    value: String,
 }
 
-impl Fields {
-    fn push(&mut self, field: &Field, value: Value) {
-        match field.name() {
-            "message" | "event" if self.event.is_empty() => self.event = words(value),
-            name => self.others.push((name, value)),
+impl Line {
+    fn new(json: bool) -> Self {
+        Self {
+            json,
+            event: String::new(),
+            fields: String::with_capacity(512),
+            value: String::with_capacity(64),
         }
+    }
+
+    fn record(&mut self, name: &str, value: impl fmt::Display) {
+        self.value.clear();
+        let mut room = Cut(&mut self.value, LONGEST_VALUE);
+        // What does not fit ends the writing: that is no failure.
+        let _ = write!(room, "{value}");
+        self.field(name, true);
+    }
+
+    fn number(&mut self, name: &str, value: impl fmt::Display) {
+        self.value.clear();
+        let _ = write!(self.value, "{value}");
+        self.field(name, false);
+    }
+
+    fn field(&mut self, name: &str, text: bool) {
+        if matches!(name, "message" | "event") && self.event.is_empty() {
+            std::mem::swap(&mut self.event, &mut self.value);
+        } else if self.json {
+            self.fields.push(',');
+            quote(&mut self.fields, name);
+            self.fields.push(':');
+            if text {
+                quote(&mut self.fields, &self.value);
+            } else {
+                self.fields.push_str(&self.value);
+            }
+        } else {
+            let value = escape(&self.value);
+            let bare = !value.is_empty() && !value.contains([' ', '"', '=']);
+            let quote = if bare { "" } else { "\"" };
+            let value = value.replace('"', "\\\"");
+            let _ = write!(self.fields, " {name}={quote}{value}{quote}");
+        }
+    }
+
+    /// The line, of an event at `now` (UTC).
+    fn finish(self, now: Timestamp, level: Level) -> String {
+        let mut line = String::with_capacity(self.event.len() + self.fields.len() + 80);
+        if self.json {
+            let level = level.as_str().to_ascii_lowercase();
+            let _ = write!(line, r#"{{"ts":"{now:.3}","level":"{level}","event":"#);
+            quote(&mut line, &self.event);
+            line.push_str(&self.fields);
+            line.push_str("}\n");
+        } else {
+            let event = escape(&self.event);
+            let _ = writeln!(line, "{now:.3} {level:>5} {event}{}", self.fields);
+        }
+        line
     }
 }
 
-impl Visit for Fields {
+impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.push(field, cut(&format!("{value:?}")).into());
+        self.record(field.name(), format_args!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.push(field, cut(value).into());
+        self.record(field.name(), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.push(field, value.into());
+        self.number(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.push(field, value.into());
+        self.number(field.name(), value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.push(field, value.into());
+        self.number(field.name(), Value::from(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.push(field, value.into());
+        self.number(field.name(), value);
     }
 }
 
-fn json(now: &str, level: Level, fields: Fields) -> String {
-    let level = level.as_str().to_ascii_lowercase();
-    let first = [
-        ("ts", now.into()),
-        ("level", level.into()),
-        ("event", fields.event.into()),
-    ];
-    let pairs: Vec<String> = first
-        .into_iter()
-        .chain(fields.others)
-        .map(|(name, value)| format!("{}:{value}", Value::from(name)))
-        .collect();
-    // Outside of strings JSON has none of these characters, so an escape is right wherever one is.
-    let mut line = String::new();
-    for c in pairs.join(",").chars() {
-        if is_treacherous(c) {
-            let _ = write!(line, "\\u{:04x}", u32::from(c));
-        } else {
-            line.push(c);
+/// Takes so many characters, and a mark where there were more.
+struct Cut<'a>(&'a mut String, usize);
+
+impl fmt::Write for Cut<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        match text.char_indices().nth(self.1) {
+            None => {
+                self.0.push_str(text);
+                self.1 -= text.chars().count();
+                Ok(())
+            }
+            Some((end, _)) => {
+                self.0.push_str(&text[..end]);
+                self.0.push('…');
+                Err(fmt::Error)
+            }
         }
     }
-    format!("{{{line}}}\n")
 }
 
-fn plain(now: &str, level: Level, fields: Fields) -> String {
-    let mut line = format!("{now} {level:>5} {}", escape(&fields.event));
-    for (name, value) in fields.others {
-        let value = escape(&words(value));
-        let bare = !value.is_empty() && !value.contains([' ', '"', '=']);
-        let quote = if bare { "" } else { "\"" };
-        let value = value.replace('"', "\\\"");
-        let _ = write!(line, " {name}={quote}{value}{quote}");
+/// `text` as a JSON string in which nothing can end the line or turn it around.
+fn quote(line: &mut String, text: &str) {
+    line.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => line.extend(['\\', c]),
+            c if c.is_control() || is_treacherous(c) => {
+                let _ = write!(line, "\\u{:04x}", u32::from(c));
+            }
+            c => line.push(c),
+        }
     }
-    line.push('\n');
-    line
-}
-
-fn words(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    }
-}
-
-fn cut(text: &str) -> String {
-    let mut short: String = text.chars().take(LONGEST_VALUE).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
+    line.push('"');
 }
 
 #[cfg(test)]

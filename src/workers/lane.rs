@@ -41,6 +41,9 @@ use crate::{
 const CLAIM: usize = 500;
 /// Looks at the outbox at least so often, should a wake-up be lost.
 const FALLBACK: Duration = Duration::from_secs(10);
+/// While less than a quarter of the places is free, so long for others to become free: each claim is a
+/// transaction, and thirty deliveries cost hardly more than one.
+const GATHER: Duration = Duration::from_millis(5);
 /// After the database failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -119,6 +122,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         let kind = self.channel.kind();
         let settler = tokio::spawn(settler(self.shared.store.clone(), kind, incoming));
         let sends = TaskTracker::new();
+        let mut gathered = false;
         while !stop.is_cancelled() {
             // Listens before it looks: a wake-up between the two is not lost.
             let freed = self.state.freed.notified();
@@ -126,6 +130,11 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             tokio::pin!(freed, woken);
             freed.as_mut().enable();
             woken.as_mut().enable();
+            if !std::mem::replace(&mut gathered, true) && self.nearly_full() {
+                tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(GATHER) => {} }
+                continue;
+            }
+            gathered = false;
             let wait = match self.round(&sends, &outcomes, stop).await {
                 Ok(Round::Sent) => {
                     rounds += 1;
@@ -158,6 +167,13 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
 
     fn in_flight(&self) -> usize {
         self.state.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Whether few places are free, though some are.
+    fn nearly_full(&self) -> bool {
+        let slots = self.channel.slots();
+        let free = slots.saturating_sub(self.in_flight());
+        free > 0 && free < slots / 4
     }
 
     /// Claims what can be sent now and starts to send it.

@@ -17,6 +17,8 @@ use crate::{
 
 /// Settlements in one transaction.
 const BATCH: usize = 512;
+/// So long for others to join the first. Until they are written, a crash would leave them unknown.
+const GATHER: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What became of one lease.
@@ -41,6 +43,14 @@ pub(super) async fn settler(
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while incoming.recv_many(&mut batch, BATCH).await > 0 {
+        if batch.len() < BATCH && !incoming.is_closed() {
+            tokio::time::sleep(GATHER).await;
+            while batch.len() < BATCH
+                && let Ok(outcome) = incoming.try_recv()
+            {
+                batch.push(outcome);
+            }
+        }
         let outcomes = std::mem::take(&mut batch);
         if let Err(refusal) = write(&store, channel, &outcomes).await {
             tracing::error!(error = %tell::chain(&refusal), "settlement_refused");
