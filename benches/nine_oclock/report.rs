@@ -277,6 +277,7 @@ pub(crate) fn tick(tick: &Tick) -> Vec<Row> {
                 tick.median_ms, tick.fastest_ms, tick.slowest_ms
             ),
         ),
+        row("its CPU", format!("{:.1} ms on average", tick.cpu_ms)),
     ]
 }
 
