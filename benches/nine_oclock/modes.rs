@@ -11,7 +11,7 @@ use crate::{
     shift::{self, Shift},
     stage::{self, Stage},
     tell,
-    worker::{self, Pace},
+    worker::{self, Pace, Used},
 };
 
 /// Nobody's hours start within this.
@@ -153,8 +153,10 @@ pub(crate) async fn tick(server: &Server, args: &Args) -> anyhow::Result<Tick> {
 pub(crate) struct Import {
     pub(crate) agents: u64,
     pub(crate) first_seconds: f64,
+    pub(crate) first_cpu: Used,
     /// The same file once more, which changes nothing.
     pub(crate) again_seconds: f64,
+    pub(crate) again_cpu: Used,
 }
 
 /// Measures an import into an empty database, and the same once more.
@@ -164,10 +166,14 @@ pub(crate) async fn import(server: &Server, args: &Args) -> anyhow::Result<Impor
     command
         .arg("import")
         .arg(stage.folder.path().join("team.jsonl"));
+    let before = Used::now(server);
+    let again_seconds = worker::timed(&mut command)?;
     Ok(Import {
         agents: args.agents(),
         first_seconds: stage.imported_in,
-        again_seconds: worker::timed(&mut command)?,
+        first_cpu: stage.imported_cpu,
+        again_seconds,
+        again_cpu: Used::now(server).since(before),
     })
 }
 
