@@ -73,7 +73,7 @@ impl Scenario {
     fn agents(self) -> u64 {
         match self {
             Self::Lateness => 100,
-            Self::Workers => 10_000,
+            Self::Workers => 4_000,
             _ => 100_000,
         }
     }
@@ -84,7 +84,7 @@ impl Scenario {
 pub(crate) struct Args {
     #[arg(value_enum, default_value_t = Scenario::Start)]
     scenario: Scenario,
-    /// How many agents, one phone each; 100,000 if not said, 100 for `lateness`, 10,000 for
+    /// How many agents, one phone each; 100,000 if not said, 100 for `lateness`, 4,000 for
     /// `workers`.
     #[arg(long)]
     agents: Option<u64>,
@@ -103,7 +103,7 @@ pub(crate) struct Args {
     /// The worker's default pace instead of an open one.
     #[arg(long)]
     default_pace: bool,
-    /// Requests in flight to each push service, where the pace is open; 1000 if not said, 16 for
+    /// Requests in flight to each push service, where the pace is open; 1000 if not said, 4 for
     /// `workers`.
     #[arg(long)]
     in_flight: Option<u32>,
@@ -140,7 +140,7 @@ impl Args {
 
     pub(crate) fn in_flight(&self) -> u32 {
         let few = self.scenario == Scenario::Workers;
-        self.in_flight.unwrap_or(if few { 16 } else { 1000 })
+        self.in_flight.unwrap_or(if few { 4 } else { 1000 })
     }
 
     pub(crate) fn delay_ms(&self) -> u64 {

@@ -11,13 +11,13 @@ use crate::{
     shift::{self, Shift},
     stage::{self, Stage},
     tell,
-    worker::{self, Pace},
+    worker::{self, Pace, Used},
 };
 
 /// Nobody's hours start within this.
 const FAR: Duration = Duration::from_hours(6);
 /// A tick is measured so often.
-const TICKS: usize = 11;
+const TICKS: usize = 25;
 
 /// Hours that start when nothing that is measured still runs.
 fn far() -> jiff::Timestamp {
@@ -70,7 +70,7 @@ pub(crate) struct Replan {
     pub(crate) seconds: f64,
     pub(crate) worker_cpu: f64,
     pub(crate) database_cpu: Option<f64>,
-    /// What is decided, without reading or writing it: agents a second on one core.
+    /// What is decided, without reading or writing it: agents a second of CPU.
     pub(crate) pure: f64,
     pub(crate) top: Vec<Statement>,
 }
@@ -116,6 +116,8 @@ pub(crate) struct Tick {
     pub(crate) median_ms: f64,
     pub(crate) fastest_ms: f64,
     pub(crate) slowest_ms: f64,
+    /// On average.
+    pub(crate) cpu_ms: f64,
 }
 
 /// Measures whole processes.
@@ -129,9 +131,12 @@ pub(crate) async fn tick(server: &Server, args: &Args) -> anyhow::Result<Tick> {
     while stage.open()? > 0 {
         tell(&format!("one more pass in {:.1} s", tick()?));
     }
+    let ended = || process::cpu_of_ended(std::process::id());
+    let before = ended();
     let mut times = (0..TICKS)
         .map(|_| tick())
         .collect::<Result<Vec<f64>, _>>()?;
+    let cpu = ended() - before;
     times.sort_by(f64::total_cmp);
     Ok(Tick {
         agents: args.agents(),
@@ -139,6 +144,7 @@ pub(crate) async fn tick(server: &Server, args: &Args) -> anyhow::Result<Tick> {
         median_ms: times[TICKS / 2] * 1000.0,
         fastest_ms: times[0] * 1000.0,
         slowest_ms: times[TICKS - 1] * 1000.0,
+        cpu_ms: cpu / TICKS as f64 * 1000.0,
     })
 }
 
@@ -147,8 +153,10 @@ pub(crate) async fn tick(server: &Server, args: &Args) -> anyhow::Result<Tick> {
 pub(crate) struct Import {
     pub(crate) agents: u64,
     pub(crate) first_seconds: f64,
+    pub(crate) first_cpu: Used,
     /// The same file once more, which changes nothing.
     pub(crate) again_seconds: f64,
+    pub(crate) again_cpu: Used,
 }
 
 /// Measures an import into an empty database, and the same once more.
@@ -158,10 +166,14 @@ pub(crate) async fn import(server: &Server, args: &Args) -> anyhow::Result<Impor
     command
         .arg("import")
         .arg(stage.folder.path().join("team.jsonl"));
+    let before = Used::now(server);
+    let again_seconds = worker::timed(&mut command)?;
     Ok(Import {
         agents: args.agents(),
         first_seconds: stage.imported_in,
-        again_seconds: worker::timed(&mut command)?,
+        first_cpu: stage.imported_cpu,
+        again_seconds,
+        again_cpu: Used::now(server).since(before),
     })
 }
 

@@ -16,6 +16,11 @@ pub(crate) fn cpu_of_family(pid: u32) -> f64 {
     own + children(pid).map(cpu).sum::<f64>()
 }
 
+/// CPU seconds of a process' children that have ended.
+pub(crate) fn cpu_of_ended(pid: u32) -> f64 {
+    stat(pid).map_or(0.0, |stat| stat.ended)
+}
+
 /// The most memory a process has held, in MiB.
 pub(crate) fn peak_memory(pid: u32) -> f64 {
     kib(&format!("/proc/{pid}/status"), "VmHWM:") / 1024.0

@@ -7,6 +7,7 @@ use crate::{
     modes::{Cost, Idle, Import, Replan, Tick, Workers},
     raw::Limits,
     shift::Shift,
+    worker::Used,
 };
 
 /// The main measurement: a shift's start, and what the wire could carry.
@@ -277,6 +278,7 @@ pub(crate) fn tick(tick: &Tick) -> Vec<Row> {
                 tick.median_ms, tick.fastest_ms, tick.slowest_ms
             ),
         ),
+        row("its CPU", format!("{:.1} ms on average", tick.cpu_ms)),
     ]
 }
 
@@ -285,8 +287,19 @@ pub(crate) fn import(import: &Import) -> Vec<Row> {
     vec![
         row("agents", import.agents.to_string()),
         row("import", format!("{:.2} s", import.first_seconds)),
+        row("its CPU", cpu(import.first_cpu)),
         row("the same again", format!("{:.2} s", import.again_seconds)),
+        row("its CPU", cpu(import.again_cpu)),
     ]
+}
+
+fn cpu(used: Used) -> String {
+    let database = used.database.map(|s| format!(", database {s:.2} s"));
+    format!(
+        "command {:.2} s{}",
+        used.command,
+        database.unwrap_or_default()
+    )
 }
 
 /// The rows of `workers`.

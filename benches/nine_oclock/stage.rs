@@ -25,6 +25,8 @@ pub(crate) struct Stage {
     pub(crate) folder: tempfile::TempDir,
     /// How long the import took, in seconds.
     pub(crate) imported_in: f64,
+    /// The CPU seconds it took.
+    pub(crate) imported_cpu: worker::Used,
     agents: u64,
 }
 
@@ -43,7 +45,9 @@ impl Stage {
         let file: PathBuf = folder.path().join("team.jsonl");
         team::write(&file, args.agents(), hours)?;
         let mut import = worker::command(&stand_ins, Pace::Default);
+        let imported_cpu = worker::Used::now(server);
         let imported_in = worker::timed(import.arg("import").arg(&file))?;
+        let imported_cpu = worker::Used::now(server).since(imported_cpu);
         tell(&format!(
             "{} agents imported in {imported_in:.1} s",
             args.agents()
@@ -53,6 +57,7 @@ impl Stage {
             stand_ins,
             folder,
             imported_in,
+            imported_cpu,
             agents: args.agents(),
         })
     }

@@ -8,9 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use serde::Serialize;
 use shiftbell::clock::Stopwatch;
 
-use crate::stand_ins::StandIns;
+use crate::{database::Server, process, stand_ins::StandIns};
 
 /// How fast the worker may send.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +56,33 @@ pub(crate) fn timed(command: &mut Command) -> anyhow::Result<f64> {
         bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(seconds)
+}
+
+/// CPU seconds of commands that ended, and of the database.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Used {
+    pub(crate) command: f64,
+    pub(crate) database: Option<f64>,
+}
+
+impl Used {
+    /// All of them so far.
+    pub(crate) fn now(server: &Server) -> Self {
+        Self {
+            command: process::cpu_of_ended(std::process::id()),
+            database: server.cpu(),
+        }
+    }
+
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            command: self.command - before.command,
+            database: self
+                .database
+                .zip(before.database)
+                .map(|(now, then)| now - then),
+        }
+    }
 }
 
 /// A running worker.
