@@ -37,7 +37,7 @@ pub use outbox::{
     Reaped,
     claim::{Claimed, Order},
     messages::PushFacts,
-    settle::{Kept, Settlement},
+    settle::{Kept, Settled, Settlement},
 };
 pub use roster::ImportCounts;
 pub use watch::{Due, Watch};

@@ -1,6 +1,6 @@
 //! What leases came to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,6 +16,8 @@ use crate::{
 };
 
 statements! {
+    LOCK = "SELECT id FROM deliveries WHERE id {in_list} AND state = 'leased' {skip_locked}";
+    LEASED = "SELECT id, epoch FROM deliveries WHERE id {in_list} AND state = 'leased'";
     SETTLE = "UPDATE deliveries SET lease_until = NULL, due_at = coalesce(v.due_at, deliveries.due_at),
                   tries = tries + v.cost, batch_cap = v.batch_cap, receipt = v.receipt,
                   state = CASE WHEN v.state = 'pending' AND revoked IS NOT NULL THEN 'cancelled' ELSE v.state END,
@@ -75,6 +77,15 @@ pub struct Settlement {
     pub device: DeviceFate,
 }
 
+/// What [`Tx::settle`] came to.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Those that were written.
+    pub kept: Vec<Kept>,
+    /// The places of those whose delivery another session holds just now: nothing was written.
+    pub held: Vec<usize>,
+}
+
 /// A settlement that was written.
 #[derive(Debug, Clone)]
 pub struct Kept {
@@ -113,9 +124,14 @@ struct DeviceRow<'a> {
 
 impl Tx {
     /// Writes what leases came to, each under its epoch; returns what was kept, and with which state
-    /// and reason. The rest came late.
-    pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<Vec<Kept>, StoreError> {
-        let mut rows: Vec<SettleRow> = settlements.iter().map(settle_row).collect();
+    /// and reason, and what another session holds, for which nobody else is made to wait. The rest
+    /// came late.
+    pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<Settled, StoreError> {
+        let held = self.held(settlements).await?;
+        let free = settlements
+            .iter()
+            .filter(|s| !held.contains(&(s.id, s.epoch)));
+        let mut rows: Vec<SettleRow> = free.map(settle_row).collect();
         let kept: Vec<(String, i64, String, Option<String>)> = run!(self, all SETTLE, json(&rows))?;
         let mut kept: HashMap<(Uuid, i64), (DeliveryState, String)> = kept
             .into_iter()
@@ -145,18 +161,43 @@ impl Tx {
         if !devices.is_empty() {
             run!(self, execute DEVICES, json(&devices))?;
         }
-        Ok(settlements
-            .iter()
-            .enumerate()
-            .filter_map(|(index, s)| {
-                let (state, reason) = kept.get(&(s.id, s.epoch))?.clone();
-                Some(Kept {
+        let mut settled = Settled::default();
+        for (index, s) in settlements.iter().enumerate() {
+            let lease = (s.id, s.epoch);
+            if held.contains(&lease) {
+                settled.held.push(index);
+            } else if let Some((state, reason)) = kept.get(&lease).cloned() {
+                settled.kept.push(Kept {
                     index,
                     state,
                     reason,
-                })
-            })
-            .collect())
+                });
+            }
+        }
+        Ok(settled)
+    }
+
+    /// Locks the deliveries, and returns the leases that cannot be settled now: another session holds
+    /// their rows.
+    async fn held(
+        &mut self,
+        settlements: &[Settlement],
+    ) -> Result<HashSet<(Uuid, i64)>, StoreError> {
+        let mut ids: HashSet<String> = settlements.iter().map(|s| s.id.to_string()).collect();
+        let locked: Vec<(String,)> = run!(self, all LOCK, list(ids.iter().map(String::as_str)))?;
+        for (id,) in &locked {
+            ids.remove(id);
+        }
+        if ids.is_empty() {
+            return Ok(HashSet::new());
+        }
+        // The others are nobody's lease any more, or still the same.
+        let leased: Vec<(String, i64)> =
+            run!(self, all LEASED, list(ids.iter().map(String::as_str)))?;
+        let leased = leased.iter();
+        leased
+            .map(|(key, epoch)| Ok((id("deliveries", key)?, *epoch)))
+            .collect()
     }
 
     /// A presence event that goes back to wait, while a later one of its agent exists, is pointless.
