@@ -26,6 +26,7 @@ mod clock_ahead;
 mod clock_back;
 mod commit_answer_lost;
 mod connections_break;
+mod corrupt_file;
 mod crash_after_acceptance;
 mod crash_after_lease;
 mod crash_at_commits;
@@ -38,13 +39,16 @@ mod eight_workers;
 mod every_answer;
 mod frozen_before_send;
 mod frozen_in_request;
+mod fsync_fails;
 mod garbage;
 mod half_open;
+mod needle;
 mod one_receiver_down;
 mod poison;
 mod pooler;
 mod postgres_crashes;
 mod postgres_restarts;
+mod read_only;
 mod receiver_stalls;
 mod shared_file;
 mod simulation;
@@ -97,6 +101,9 @@ faults! {
     "16" eight_workers "eight workers, all boundaries at one instant";
     "17, 18" shared_file "services, ticks and a reader on one SQLite file";
     "19" disk_full "the disk is full";
+    "20" fsync_fails "fsync fails, SQLite";
+    "23" corrupt_file "a page of the file is overwritten, SQLite";
+    "24" read_only "the file cannot be written, SQLite";
     "25" clock_ahead "the clock steps an hour ahead and back";
     "26" clock_back "the clock steps an hour back";
     "27" workers_disagree "workers ten minutes ahead and behind, Postgres";
@@ -111,6 +118,7 @@ faults! {
     "37" credentials "credentials refused for ten minutes";
     "37" one_receiver_down "one receiver down for an hour";
     "37" every_answer "every answer of the tables, in bulk";
+    "38" needle "all boundaries at one instant, one worker";
     "39" terminated "SIGTERM under load";
 }
 
