@@ -22,6 +22,7 @@ mod support;
 
 mod kit;
 
+mod cancelled_begin;
 mod clock_ahead;
 mod clock_back;
 mod commit_answer_lost;
@@ -32,6 +33,7 @@ mod crash_after_lease;
 mod crash_at_commits;
 mod crash_loop;
 mod credentials;
+mod deadlock;
 mod disk_full;
 mod downtime;
 mod dst;
@@ -42,6 +44,7 @@ mod frozen_in_request;
 mod fsync_fails;
 mod garbage;
 mod half_open;
+mod long_transaction;
 mod needle;
 mod one_receiver_down;
 mod poison;
@@ -97,6 +100,9 @@ faults! {
     "all" simulation "a simulated team under random faults, by seed";
     "10" commit_answer_lost "the answer to COMMIT is lost";
     "11" unreachable "the database is out of reach, then cuts connections";
+    "12" cancelled_begin "callers give up in the middle of a transaction";
+    "13" deadlock "deadlocks and serialization failures";
+    "14" long_transaction "another session's long transaction, Postgres";
     "15" pooler "a pooler in transaction mode";
     "16" eight_workers "eight workers, all boundaries at one instant";
     "17, 18" shared_file "services, ticks and a reader on one SQLite file";
