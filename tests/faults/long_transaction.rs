@@ -41,12 +41,12 @@ pub(crate) async fn inject(extent: Extent) -> Report {
         .next(1, Behaviour::Instead(Fault::Hang));
     let mut worker = theatre.worker();
     theatre.curtain().await;
-    let mut locked = 0;
-    while locked == 0 && theatre.clock.now() < theatre.last {
+    let mut caught = 0;
+    while caught == 0 && theatre.clock.now() < theatre.last {
         let rows = sqlx::query(LOCK).fetch_all(&mut locker).await.unwrap();
-        locked = rows.len() as u64;
+        caught = rows.len() as u64;
     }
-    let others = theatre.team.len() as u64 - EDITED - locked;
+    let others = theatre.team.len() as u64 - EDITED - caught;
     let served = until("all others", Duration::from_secs(20), async || {
         theatre.number(SENT) >= others
     });
@@ -62,8 +62,8 @@ pub(crate) async fn inject(extent: Extent) -> Report {
         found.push("answers waited for a lock that was none of theirs".to_owned());
     }
     let struck = theatre.team.len() as u64 - theatre.number(SENT);
-    if locked == 0 || struck != EDITED + locked {
-        found.push(format!("{locked} were locked, {struck} held"));
+    if caught == 0 || struck != EDITED + caught {
+        found.push(format!("{caught} were locked, {struck} held"));
     }
     for session in [editor, locker] {
         session.close().await.unwrap();
