@@ -37,22 +37,17 @@ pub(crate) async fn inject(extent: Extent) -> Report {
         struck += u64::from(unit.is_err());
     }
     proxy.set(Mode::Pass);
-    let mut found = Vec::new();
-    for _ in 0..32 {
-        let noted = note(&store, "after").await;
-        found.extend(
-            noted
-                .err()
-                .map(|e| format!("L: the store is spoilt: {e:?}")),
-        );
-    }
-    found.extend(theatre.quiet().await.err());
     let free = until(
         "all transactions to end",
         Duration::from_secs(5),
         async || theatre.number(STUCK) == 0,
     );
-    found.extend(free.await.err());
+    let mut found: Vec<String> = free.await.err().into_iter().collect();
+    for _ in 0..32 {
+        let noted = note(&store, "after").await;
+        found.extend(noted.err().map(|error| format!("L: spoilt: {error:?}")));
+    }
+    found.extend(theatre.quiet().await.err());
     if theatre.sql("SELECT value FROM meta WHERE key = 'turn'") != "after" {
         found.push("L: a commit did not last".to_owned());
     }

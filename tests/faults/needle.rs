@@ -1,6 +1,6 @@
 //! Nine o'clock: everybody's boundary is the same instant, one worker, one `SQLite` file.
 
-use super::kit::{Base, Extent, Plan, Report, Theatre, ill_end};
+use super::kit::{Base, Extent, Plan, Report, Theatre, Worker, ill_end};
 
 const SENT: &str = "SELECT count(*) FROM deliveries WHERE channel <> 'presence' AND state = 'sent'";
 
@@ -11,7 +11,13 @@ pub(crate) async fn inject(extent: Extent) -> Report {
         lead_s: extent.pick(8, 240),
     };
     let theatre = Theatre::set(Base::Sqlite, plan).await;
-    let mut worker = theatre.worker();
+    // The times it runs with outside of tests: nothing dies here.
+    let times = [
+        ("SHIFTBELL__DELIVERY__LEASE", "60s"),
+        ("SHIFTBELL__DELIVERY__REQUEST_TIMEOUT", "10s"),
+    ];
+    let times = times.map(|(key, time)| (key, time.to_owned()));
+    let mut worker = Worker::start(&theatre, "run", &[], &times);
     let mut found: Vec<String> = theatre.quiet().await.err().into_iter().collect();
     found.extend(ill_end(worker.stop().await));
     let rang = theatre.number(SENT);
