@@ -134,7 +134,7 @@ impl Theatre {
             .last
             .duration_since(self.clock.now())
             .max(SignedDuration::ZERO);
-        let work = Duration::from_millis(6) * self.team.len() as u32;
+        let work = Duration::from_millis(15) * self.team.len() as u32;
         let within = over.unsigned_abs() + Duration::from_mins(1) + work;
         until("the work to be done", within, async || {
             self.is_quiet().await
