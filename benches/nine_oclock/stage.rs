@@ -114,8 +114,7 @@ impl Stage {
 
     /// How much is left to send.
     pub(crate) fn open(&self) -> anyhow::Result<u64> {
-        let open =
-            "SELECT /* bench */ count(*) FROM outbox";
+        let open = "SELECT /* bench */ count(*) FROM outbox";
         database::number(&self.database, open)
     }
 }

@@ -35,7 +35,9 @@ pub(super) struct ProviderTokens {
     key: ProviderKey,
     /// When each token that was found good was issued.
     known: RwLock<HashMap<String, Timestamp>>,
-    last_update: Mutex<Option<Timestamp>>,
+    /// When the newest of them was issued. Updates are judged by this, not by when they come: a
+    /// stand-in that has just started knows nothing of the tokens before.
+    newest: Mutex<Option<Timestamp>>,
     limit_updates: AtomicBool,
 }
 
@@ -44,7 +46,7 @@ impl ProviderTokens {
         Self {
             key,
             known: RwLock::default(),
-            last_update: Mutex::default(),
+            newest: Mutex::default(),
             limit_updates: AtomicBool::new(true),
         }
     }
@@ -79,7 +81,7 @@ impl ProviderTokens {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         // Many requests may bring one new token at once: the first of them is the update.
         if !known.contains_key(token) {
-            self.note_update(now)?;
+            self.note_update(issued)?;
             known.insert(token.to_owned(), issued);
         }
         Ok(())
@@ -95,19 +97,16 @@ impl ProviderTokens {
         ours.then_some(issued)
     }
 
-    fn note_update(&self, now: Timestamp) -> Result<(), Refusal> {
-        let mut last = self
-            .last_update
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let too_soon = last.is_some_and(|last| now.duration_since(last) < UPDATE_INTERVAL);
+    fn note_update(&self, issued: Timestamp) -> Result<(), Refusal> {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let too_soon = newest.is_some_and(|last| issued.duration_since(last) < UPDATE_INTERVAL);
         if too_soon && self.limit_updates.load(Ordering::Acquire) {
             return Err(Refusal::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "TooManyProviderTokenUpdates",
             ));
         }
-        *last = Some(now);
+        *newest = Some(issued);
         Ok(())
     }
 }

@@ -1,5 +1,9 @@
 //! What can go wrong with the database, each error naming the operation.
 
+use std::path::{Path, PathBuf};
+
+use sqlx::error::DatabaseError;
+
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -18,6 +22,16 @@ pub enum StoreError {
         what: &'static str,
         /// The driver's error.
         source: sqlx::Error,
+    },
+    /// The `SQLite` file itself is at fault.
+    #[error("{}: {trouble}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it, and what to do.
+        trouble: &'static str,
+        /// What failed for that.
+        source: Box<Self>,
     },
     /// The URL is of no known kind.
     #[error("database.url: {0}")]
@@ -78,15 +92,41 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the database refuses these values for good; anything else may pass.
     pub fn is_refusal(&self) -> bool {
-        let (Self::Statement { source, .. } | Self::Connection { source, .. }) = self else {
-            return false;
-        };
-        source.as_database_error().is_some_and(|error| {
+        self.database_error().is_some_and(|error| {
             // Class 22 of SQLSTATE: a value that its column cannot hold.
             let data = error
                 .code()
                 .is_some_and(|c| c.len() == 5 && c.starts_with("22"));
             data || error.kind() != sqlx::error::ErrorKind::Other
         })
+    }
+
+    /// Where this comes from the `SQLite` file `file` itself: the same, naming it and what to do.
+    pub(super) fn about(self, file: &Path) -> Self {
+        let code = self.database_error().and_then(DatabaseError::code);
+        // The lowest byte of an extended code is the code itself.
+        let code = code.and_then(|code| code.parse::<u32>().ok());
+        let trouble = match code.map(|code| code & 0xff) {
+            Some(8 | 14) => {
+                "cannot be opened for writing: its folder must be there, and this user be able to \
+                 write both, on a disk that is not read-only"
+            }
+            Some(10) => "the disk fails to read or write it: see the system's log",
+            Some(11 | 26) => "is damaged: stop shiftbell and put a backup in its place",
+            Some(13) => "the disk is full: make room",
+            _ => return self,
+        };
+        Self::File {
+            file: file.to_owned(),
+            trouble,
+            source: Box::new(self),
+        }
+    }
+
+    fn database_error(&self) -> Option<&dyn DatabaseError> {
+        let (Self::Statement { source, .. } | Self::Connection { source, .. }) = self else {
+            return None;
+        };
+        source.as_database_error()
     }
 }

@@ -37,7 +37,7 @@ pub use outbox::{
     Reaped,
     claim::{Claimed, Order},
     messages::PushFacts,
-    settle::{Kept, Settlement},
+    settle::{Kept, Settled, Settlement},
 };
 pub use roster::ImportCounts;
 pub use watch::{Due, Watch};
@@ -169,6 +169,15 @@ impl Store {
         tokio::spawn(async move { work(store).await })
             .await
             .map_err(StoreError::Interrupted)?
+            .map_err(|error| self.name_file(error))
+    }
+
+    /// Where the `SQLite` file itself is at fault: the error naming it.
+    fn name_file(&self, error: StoreError) -> StoreError {
+        match &self.db {
+            Db::Sqlite { write, .. } => error.about(write.connect_options().get_filename()),
+            Db::Postgres { .. } => error,
+        }
     }
 
     /// Closes all connections, after the work under way.

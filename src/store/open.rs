@@ -56,6 +56,17 @@ impl Store {
     /// A URL of another kind, no connection, a schema newer than this program, or an older one when
     /// `migrate` is off; a `SQLite` library that can lose commits.
     pub async fn open(options: &OpenOptions) -> Result<Self, StoreError> {
+        let url = options.url.expose_secret();
+        Self::ready(options).await.map_err(|error| {
+            let sqlite = url.starts_with("sqlite:").then(|| sqlite_options(url));
+            match sqlite {
+                Some(Ok(sqlite)) => error.about(sqlite.get_filename()),
+                _ => error,
+            }
+        })
+    }
+
+    async fn ready(options: &OpenOptions) -> Result<Self, StoreError> {
         let db = connect(options).await?;
         if options.migrate && version(&db).await? < known_version() {
             migrate(&db).await?;
@@ -95,7 +106,8 @@ impl Store {
 
     /// The schema's version, and that the database answers.
     pub async fn schema_version(&self) -> Result<i64, StoreError> {
-        version(&self.db).await
+        let version = version(&self.db).await;
+        version.map_err(|error| self.name_file(error))
     }
 }
 

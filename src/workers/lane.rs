@@ -193,24 +193,22 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         if granted == 0 {
             return Ok(Round::Wait(Wait::Paced(lock(&self.state.pace).next_in())));
         }
-        let (mut claimed, mut messages) =
-            self.claim(now, (granted * batch).min(CLAIM), false).await?;
+        let mut claim = self.claim((granted * batch).min(CLAIM), false).await?;
         let mut alone = None;
-        if claimed.is_empty() && self.in_flight() == 0 {
+        if claim.leases.is_empty() && self.in_flight() == 0 {
             // What took a worker down goes alone, so that it takes nobody else with it.
             let permit = Arc::clone(&self.shared.suspect).try_acquire_owned();
             alone = permit.ok().map(Arc::new);
             if alone.is_some() {
-                (claimed, messages) = self.claim(now, 1, true).await?;
+                claim = self.claim(1, true).await?;
             }
         }
-        if claimed.is_empty() {
+        if claim.leases.is_empty() {
             lock(&self.state.pace).settle(granted, 0);
             return Ok(Round::Wait(self.until_due(now).await?));
         }
-        let until = now + self.limits.lease;
-        let mut leases = Vec::with_capacity(claimed.len());
-        for (lease, message) in claimed.into_iter().zip(messages) {
+        let mut leases = Vec::with_capacity(claim.leases.len());
+        for (lease, message) in claim.leases.into_iter().zip(claim.messages) {
             match message {
                 Ok(message) => leases.push((lease, message)),
                 Err(reason) => {
@@ -223,7 +221,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         lock(&self.state.pace).settle(granted, begun.len());
         for turns in in_turns(begun, granted) {
             let sender = Sender::new(self, outcomes.clone(), stop.clone(), alone.clone());
-            sends.spawn(sender.send(turns, until));
+            sends.spawn(sender.send(turns, claim.until));
         }
         Ok(Round::Sent)
     }
@@ -240,20 +238,18 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         }
     }
 
-    async fn claim(
-        &self,
-        now: Timestamp,
-        limit: usize,
-        suspects: bool,
-    ) -> Result<(Vec<Claimed>, Vec<Result<C::Message, &'static str>>), StoreError> {
+    async fn claim(&self, limit: usize, suspects: bool) -> Result<Claim<C::Message>, StoreError> {
         let (kind, worker, zones) = (
             self.channel.kind(),
             Arc::clone(&self.shared.worker),
             self.scan.zones(),
         );
-        let until = now + self.limits.lease;
+        let (clock, lease) = (self.shared.clock.clone(), self.limits.lease);
         let claim = self.shared.store.unit(move |store| async move {
             let mut tx = store.begin().await?;
+            // Only now: SQLite's one writer may have let it wait for long.
+            let now = clock.now();
+            let until = now + lease;
             let order = Order {
                 channel: kind,
                 now,
@@ -262,14 +258,18 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
                 worker: &worker,
                 suspects,
             };
-            let claimed = tx.claim(&order).await?;
-            let messages = if claimed.is_empty() {
+            let leases = tx.claim(&order).await?;
+            let messages = if leases.is_empty() {
                 Vec::new()
             } else {
-                C::Message::prepare(&mut tx, &claimed, &zones).await?
+                C::Message::prepare(&mut tx, &leases, &zones).await?
             };
             tx.commit().await?;
-            Ok((claimed, messages))
+            Ok(Claim {
+                until,
+                leases,
+                messages,
+            })
         });
         claim.await
     }
@@ -313,6 +313,15 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         tell::ended(&ended.await?);
         Ok(())
     }
+}
+
+/// What was leased at once.
+struct Claim<M> {
+    /// When (UTC) the leases run out.
+    until: Timestamp,
+    leases: Vec<Claimed>,
+    /// One for each, or why there is none.
+    messages: Vec<Result<M, &'static str>>,
 }
 
 enum Round {

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::tell;
 use crate::{
     domain::delivery::ChannelKind,
-    store::{About, Settlement, Store, StoreError},
+    store::{About, Settled, Settlement, Store, StoreError},
 };
 
 /// Settlements in one transaction.
@@ -41,55 +41,73 @@ pub(super) async fn settler(
     channel: ChannelKind,
     mut incoming: mpsc::Receiver<Outcome>,
 ) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while incoming.recv_many(&mut batch, BATCH).await > 0 {
-        if batch.len() < BATCH && !incoming.is_closed() {
+    let mut outcomes = Vec::with_capacity(BATCH);
+    loop {
+        // What another session holds is tried again, and nobody waits for it.
+        let held = outcomes.len();
+        let more = incoming.recv_many(&mut outcomes, BATCH);
+        if held == 0 {
+            more.await;
+        } else if let Ok(0) = tokio::time::timeout(PAUSE, more).await {
+            tokio::time::sleep(PAUSE).await;
+        }
+        if outcomes.is_empty() {
+            return;
+        }
+        if outcomes.len() < BATCH && !incoming.is_closed() {
             tokio::time::sleep(GATHER).await;
-            while batch.len() < BATCH
-                && let Ok(outcome) = incoming.try_recv()
-            {
-                batch.push(outcome);
-            }
+            let room = BATCH - outcomes.len();
+            outcomes.extend((0..room).map_while(|_| incoming.try_recv().ok()));
         }
-        let outcomes = std::mem::take(&mut batch);
-        if let Err(refusal) = write(&store, channel, &outcomes).await {
-            tracing::error!(error = %tell::chain(&refusal), "settlement_refused");
-            for outcome in &outcomes {
-                let alone = std::slice::from_ref(outcome);
-                if let Err(refusal) = write(&store, channel, alone).await {
-                    let delivery = outcome.settlement.id;
-                    tracing::error!(%delivery, error = %tell::chain(&refusal), "settlement_given_up");
-                }
-            }
-        }
+        outcomes = write_each(&store, channel, outcomes).await;
     }
 }
 
-/// Tries until the database is there. An error is a refusal.
+/// Writes them, alone where the database refuses one; returns those that another session holds.
+async fn write_each(store: &Store, channel: ChannelKind, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    let refusal = match write(store, channel, &outcomes).await {
+        Ok(held) => return held,
+        Err(refusal) => refusal,
+    };
+    tracing::error!(error = %tell::chain(&refusal), "settlement_refused");
+    let mut held = Vec::new();
+    for outcome in &outcomes {
+        match write(store, channel, std::slice::from_ref(outcome)).await {
+            Ok(again) => held.extend(again),
+            Err(refusal) => {
+                let delivery = outcome.settlement.id;
+                tracing::error!(%delivery, error = %tell::chain(&refusal), "settlement_given_up");
+            }
+        }
+    }
+    held
+}
+
+/// Tries until the database is there; returns those that another session holds. An error is a refusal.
 async fn write(
     store: &Store,
     channel: ChannelKind,
     outcomes: &[Outcome],
-) -> Result<(), StoreError> {
+) -> Result<Vec<Outcome>, StoreError> {
     let rows: Arc<[Settlement]> = outcomes.iter().map(|o| o.settlement.clone()).collect();
     loop {
         let rows = Arc::clone(&rows);
         let written = store.unit(move |store| async move {
             let mut tx = store.begin().await?;
-            let kept = tx.settle(&rows).await?;
+            let settled = tx.settle(&rows).await?;
             tx.commit().await?;
-            Ok(kept)
+            Ok(settled)
         });
         match written.await {
-            Ok(kept) => {
+            Ok(Settled { kept, held }) => {
                 for k in &kept {
                     tell::attempted(channel, &outcomes[k.index], k);
                 }
-                if kept.len() < outcomes.len() {
-                    let deliveries = outcomes.len() - kept.len();
+                let deliveries = outcomes.len() - kept.len() - held.len();
+                if deliveries > 0 {
                     tracing::warn!(channel = channel.as_str(), deliveries, "settled_late");
                 }
-                return Ok(());
+                return Ok(held.iter().map(|index| outcomes[*index].clone()).collect());
             }
             Err(error) if error.is_refusal() => return Err(error),
             Err(error) => {

@@ -1,8 +1,9 @@
-//! The disk is full for a while: a small file system in memory, and a ballast that leaves no page free.
+//! The disk is full for a while, again and again: a small file system in memory, and a ballast that
+//! leaves no page free. The worker that met it goes on by itself once there is room.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::time::Duration;
 
-use super::kit::{Base, Extent, Plan, Report, Theatre, until};
+use super::kit::{Base, Disk, Extent, Plan, Report, Theatre, ill_end, until};
 
 pub(crate) async fn inject(extent: Extent) -> Report {
     let disk = Disk::mount();
@@ -14,54 +15,23 @@ pub(crate) async fn inject(extent: Extent) -> Report {
     let theatre = Theatre::set(Base::SqliteIn(disk.path()), plan).await;
     let mut worker = theatre.worker();
     theatre.curtain().await;
-    disk.fill();
-    let full = until("a full disk", Duration::from_secs(20), async || {
-        worker.printed().contains("disk is full")
-    });
-    let full = full.await;
-    disk.clear();
-    let struck = worker.printed().matches("disk is full").count();
-    // The same worker goes on.
-    let quiet = theatre.quiet().await;
-    worker.stop().await;
-    let mut report = theatre.judge(struck as u64).await;
-    report.found.extend(quiet.err());
-    report.found.extend(full.err());
+    let mut found = Vec::new();
+    let mut struck = 0;
+    for _ in 0..extent.pick(2, 8) {
+        disk.fill();
+        let full = until("a full disk", Duration::from_secs(20), async || {
+            worker.times("disk is full") > struck
+        });
+        found.extend(full.await.err());
+        disk.clear();
+        struck = worker.times("disk is full");
+        // It serves some before the next time.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    found.extend(theatre.quiet().await.err());
+    found.extend(ill_end(worker.stop().await));
+    let mut report = theatre.judge(struck).await;
+    report.found.extend(found);
     drop(theatre);
     report
-}
-
-/// A file system of sixteen megabytes, gone when it is dropped.
-struct Disk(tempfile::TempDir);
-
-impl Disk {
-    fn mount() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=16m", "shiftbell"])
-            .arg(folder.path())
-            .status();
-        assert!(mount.unwrap().success(), "mounting needs root");
-        Self(folder)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn fill(&self) {
-        // Fails when the last block is taken, which is the point.
-        let _ = fs::write(self.path().join("ballast"), vec![0; 32 << 20]);
-    }
-
-    fn clear(&self) {
-        fs::remove_file(self.path().join("ballast")).unwrap();
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: the database may not be closed yet.
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
-    }
 }

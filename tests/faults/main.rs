@@ -22,15 +22,18 @@ mod support;
 
 mod kit;
 
+mod cancelled_begin;
 mod clock_ahead;
 mod clock_back;
 mod commit_answer_lost;
 mod connections_break;
+mod corrupt_file;
 mod crash_after_acceptance;
 mod crash_after_lease;
 mod crash_at_commits;
 mod crash_loop;
 mod credentials;
+mod deadlock;
 mod disk_full;
 mod downtime;
 mod dst;
@@ -38,13 +41,17 @@ mod eight_workers;
 mod every_answer;
 mod frozen_before_send;
 mod frozen_in_request;
+mod fsync_fails;
 mod garbage;
 mod half_open;
+mod long_transaction;
+mod needle;
 mod one_receiver_down;
 mod poison;
 mod pooler;
 mod postgres_crashes;
 mod postgres_restarts;
+mod read_only;
 mod receiver_stalls;
 mod shared_file;
 mod simulation;
@@ -93,10 +100,16 @@ faults! {
     "all" simulation "a simulated team under random faults, by seed";
     "10" commit_answer_lost "the answer to COMMIT is lost";
     "11" unreachable "the database is out of reach, then cuts connections";
+    "12" cancelled_begin "callers give up in the middle of a transaction";
+    "13" deadlock "deadlocks and serialization failures";
+    "14" long_transaction "another session's long transaction, Postgres";
     "15" pooler "a pooler in transaction mode";
     "16" eight_workers "eight workers, all boundaries at one instant";
     "17, 18" shared_file "services, ticks and a reader on one SQLite file";
     "19" disk_full "the disk is full";
+    "20" fsync_fails "fsync fails, SQLite";
+    "23" corrupt_file "a page of the file is overwritten, SQLite";
+    "24" read_only "the file cannot be written, SQLite";
     "25" clock_ahead "the clock steps an hour ahead and back";
     "26" clock_back "the clock steps an hour back";
     "27" workers_disagree "workers ten minutes ahead and behind, Postgres";
@@ -111,6 +124,7 @@ faults! {
     "37" credentials "credentials refused for ten minutes";
     "37" one_receiver_down "one receiver down for an hour";
     "37" every_answer "every answer of the tables, in bulk";
+    "38" needle "all boundaries at one instant, one worker";
     "39" terminated "SIGTERM under load";
 }
 

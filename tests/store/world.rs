@@ -146,7 +146,7 @@ impl Database {
     /// Settles leases; how many came late.
     pub(crate) async fn settle(&self, settlements: &[Settlement]) -> usize {
         let mut tx = self.store.begin().await.unwrap();
-        let kept = tx.settle(settlements).await.unwrap();
+        let kept = tx.settle(settlements).await.unwrap().kept;
         tx.commit().await.unwrap();
         settlements.len() - kept.len()
     }

@@ -52,10 +52,15 @@ impl Database {
 
     /// Like [`Database::sql`]; what the program complained of, where it did.
     pub(crate) fn try_sql(&self, sql: &str) -> Result<String, String> {
-        match self.url.strip_prefix("sqlite://") {
-            Some(file) => sqlite3(&PathBuf::from(file), sql),
-            None => psql(&self.url, sql),
-        }
+        outside(&self.url, sql)
+    }
+}
+
+/// Runs SQL on the database at `url` as an outsider does.
+pub(crate) fn outside(url: &str, sql: &str) -> Result<String, String> {
+    match url.strip_prefix("sqlite://") {
+        Some(file) => sqlite3(&PathBuf::from(file), sql),
+        None => psql(url, sql),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What leases came to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -18,7 +18,9 @@ use crate::{
 
 statements! {
     HELD = "SELECT o.id, o.epoch, o.revoked FROM {rows(id TEXT, epoch BIGINT)} JOIN outbox o ON o.id = v.id
-            WHERE o.epoch = v.epoch AND o.lease_until IS NOT NULL ORDER BY o.id {lock o}";
+            WHERE o.epoch = v.epoch AND o.lease_until IS NOT NULL {skip_locked o}";
+    LEASED = "SELECT o.id, o.epoch FROM {rows(id TEXT, epoch BIGINT)} JOIN outbox o ON o.id = v.id
+            WHERE o.epoch = v.epoch AND o.lease_until IS NOT NULL";
     FINISH = "INSERT INTO attempts (delivery_id, epoch, worker, started_at, finished_at, outcome, http_status, reason, retry_at)
               SELECT o.id, o.epoch, o.worker, o.started_at, v.finished_at, v.outcome, v.http_status, v.reason, v.due_at
               FROM {rows(id TEXT, finished_at BIGINT, outcome TEXT, http_status BIGINT, reason TEXT, due_at BIGINT)}
@@ -73,6 +75,15 @@ pub struct Settlement {
     pub device: DeviceFate,
 }
 
+/// What [`Tx::settle`] came to.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Those that were written.
+    pub kept: Vec<Kept>,
+    /// The places of those whose delivery another session holds just now: nothing was written.
+    pub held: Vec<usize>,
+}
+
 /// A settlement that was written.
 #[derive(Debug, Clone)]
 pub struct Kept {
@@ -107,9 +118,11 @@ struct DeviceRow<'a> {
 
 impl Tx {
     /// Writes what leases came to, each under its epoch; returns what was kept, and with which state
-    /// and reason. The rest came late.
-    pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<Vec<Kept>, StoreError> {
-        let (mut kept, late) = self.held(settlements).await?;
+    /// and reason, and what another session holds, for which nobody else is made to wait. The rest
+    /// came late.
+    pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<Settled, StoreError> {
+        let (mut settled, late) = self.lock(settlements).await?;
+        let kept = &mut settled.kept;
         let of = |k: &Kept| attempt_row(&settlements[k.index]);
         if !kept.is_empty() {
             run!(self, execute FINISH, json(&kept.iter().map(of).collect::<Vec<_>>()))?;
@@ -131,30 +144,56 @@ impl Tx {
         if !back.is_empty() {
             let rows: Vec<_> = back.into_iter().map(of).collect();
             run!(self, execute BACK, json(&rows))?;
-            self.drop_overtaken(settlements, &mut kept).await?;
+            self.drop_overtaken(settlements, kept).await?;
         }
-        Ok(kept)
+        Ok(settled)
     }
 
-    /// Locks the leases that still hold, and tells them from those that were taken over.
-    async fn held<'a>(
+    /// Locks the leases that still hold, and tells them from those that another session has locked
+    /// and those that were taken over.
+    async fn lock<'a>(
         &mut self,
         settlements: &'a [Settlement],
-    ) -> Result<(Vec<Kept>, Vec<AttemptRow<'a>>), StoreError> {
+    ) -> Result<(Settled, Vec<AttemptRow<'a>>), StoreError> {
         let rows: Vec<AttemptRow> = settlements.iter().map(attempt_row).collect();
-        let held: Vec<(String, i64, Option<String>)> = run!(self, all HELD, json(&rows))?;
-        let mut held: HashMap<(Uuid, i64), Option<String>> = held
+        let ours: Vec<(String, i64, Option<String>)> = run!(self, all HELD, json(&rows))?;
+        let mut ours: HashMap<(Uuid, i64), Option<String>> = ours
             .into_iter()
             .map(|(key, epoch, revoked)| Ok(((id("outbox", &key)?, epoch), revoked)))
             .collect::<Result<_, StoreError>>()?;
-        let (mut kept, mut late) = (Vec::with_capacity(rows.len()), Vec::new());
+        let (mut settled, mut rest) = (Settled::default(), Vec::new());
         for (index, (settlement, row)) in settlements.iter().zip(rows).enumerate() {
-            match held.remove(&(row.id, row.epoch)) {
-                Some(revoked) => kept.push(keep(index, settlement, revoked)),
-                None => late.push(row),
+            match ours.remove(&(row.id, row.epoch)) {
+                Some(revoked) => settled.kept.push(keep(index, settlement, revoked)),
+                None => rest.push((index, row)),
             }
         }
-        Ok((kept, late))
+        let mut late = Vec::new();
+        let leased = self.leased(&rest).await?;
+        for (index, row) in rest {
+            if leased.contains(&(row.id, row.epoch)) {
+                settled.held.push(index);
+            } else {
+                late.push(row);
+            }
+        }
+        Ok((settled, late))
+    }
+
+    /// Which of them are leases still.
+    async fn leased(
+        &mut self,
+        rows: &[(usize, AttemptRow<'_>)],
+    ) -> Result<HashSet<(Uuid, i64)>, StoreError> {
+        if rows.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let rows: Vec<_> = rows.iter().map(|(_, row)| row).collect();
+        let leased: Vec<(String, i64)> = run!(self, all LEASED, json(&rows))?;
+        let leased = leased.into_iter();
+        leased
+            .map(|(key, epoch)| Ok((id("outbox", &key)?, epoch)))
+            .collect()
     }
 
     /// A presence event that goes back to wait, while a later one of its agent exists, is pointless.

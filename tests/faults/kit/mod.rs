@@ -1,15 +1,19 @@
 //! What every fault needs: a theatre with real receivers, a real database and real workers.
 
+pub(crate) mod disk;
 pub(crate) mod everywhere;
 pub(crate) mod fake_time;
 pub(crate) mod proxy;
 pub(crate) mod rehearsal;
 pub(crate) mod seconds;
+pub(crate) mod strace;
 pub(crate) mod theatre;
 pub(crate) mod worker;
 
+pub(crate) use disk::Disk;
 pub(crate) use proxy::{Mode, Proxy};
 pub(crate) use rehearsal::Rehearsal;
+pub(crate) use strace::Strace;
 pub(crate) use theatre::{Base, Plan, Theatre};
 pub(crate) use worker::Worker;
 

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -22,6 +23,8 @@ pub(crate) enum Mode {
     Pass,
     /// Takes connections and hands on nothing, in either direction.
     Hold,
+    /// Hands each chunk on a while later.
+    Slow(Duration),
     /// Closes every connection, new ones too.
     Cut,
     /// Hands a COMMIT on and closes before its answer.
@@ -40,7 +43,7 @@ pub(crate) enum Target {
 pub(crate) struct Proxy {
     pub(crate) port: u16,
     mode: watch::Sender<Mode>,
-    /// Chunks held, connections cut, answers lost.
+    /// Chunks held or slowed, connections cut, answers lost.
     struck: Arc<AtomicU64>,
 }
 
@@ -180,13 +183,21 @@ impl Proxy {
         }
     }
 
-    /// Waits for as long as bytes are held.
+    /// Waits for as long as bytes are held or slowed.
     async fn pass(&self) {
         let mut mode = self.mode.subscribe();
-        if *mode.borrow() == Mode::Hold {
-            self.strike();
-            // The sender lives in `self`.
-            let _ = mode.wait_for(|mode| *mode != Mode::Hold).await;
+        let now = *mode.borrow();
+        match now {
+            Mode::Slow(by) => {
+                self.strike();
+                tokio::time::sleep(by).await;
+            }
+            Mode::Hold => {
+                self.strike();
+                // The sender lives in `self`.
+                let _ = mode.wait_for(|mode| *mode != Mode::Hold).await;
+            }
+            Mode::Pass | Mode::Cut | Mode::LoseCommits => {}
         }
     }
 

@@ -21,7 +21,7 @@ use shiftbell::{
 use super::{Report, Worker, seconds, until};
 use crate::{
     checker::{self, Seen},
-    support::postgres::Cluster,
+    support::{outside, postgres::Cluster},
 };
 
 /// Which database.
@@ -134,7 +134,8 @@ impl Theatre {
             .last
             .duration_since(self.clock.now())
             .max(SignedDuration::ZERO);
-        let within = over.unsigned_abs() + Duration::from_mins(1);
+        let work = Duration::from_millis(15) * self.team.len() as u32;
+        let within = over.unsigned_abs() + Duration::from_mins(1) + work;
         until("the work to be done", within, async || {
             self.is_quiet().await
         })
@@ -223,6 +224,33 @@ impl Theatre {
             .filter(|count| count.state == "leased")
             .map(|count| count.count)
             .sum()
+    }
+
+    /// Runs SQL as an outsider does; rows as lines.
+    pub(crate) fn sql(&self, sql: &str) -> String {
+        self.try_sql(sql).unwrap()
+    }
+
+    /// Like [`Theatre::sql`]; what the program complained of, where it did.
+    pub(crate) fn try_sql(&self, sql: &str) -> Result<String, String> {
+        tokio::task::block_in_place(|| outside(&self.url, sql))
+    }
+
+    /// A number that an outsider reads.
+    pub(crate) fn number(&self, sql: &str) -> u64 {
+        self.sql(sql).parse().unwrap()
+    }
+
+    /// Lets go of the database, so that no handle of the test's is in a fault's way.
+    pub(crate) async fn leave(&self) {
+        self.store.close().await;
+    }
+
+    /// Opens the database again.
+    pub(crate) async fn enter(&mut self) {
+        self.store = Store::open(&OpenOptions::new(self.url.clone()))
+            .await
+            .unwrap();
     }
 
     pub(super) fn next_log(&self) -> PathBuf {

@@ -75,6 +75,11 @@ impl Worker {
         tokio::task::block_in_place(|| self.wait())
     }
 
+    /// How often it printed this so far.
+    pub(crate) fn times(&self, words: &str) -> u64 {
+        self.printed().matches(words).count() as u64
+    }
+
     /// What it printed so far.
     pub(crate) fn printed(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
