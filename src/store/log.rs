@@ -49,6 +49,10 @@ statements! {
                     AND v.agent_id = p.agent_id AND v.state = 'active'
                     AND v.platform = CASE p.channel WHEN 'apns' THEN 'ios' ELSE 'android' END))
               ON CONFLICT (id) DO NOTHING");
+    // The attempt that ended it is one among others now.
+    KEEP_ATTEMPT = "INSERT INTO attempts (delivery_id, epoch, worker, started_at, finished_at, outcome, http_status, reason)
+                    SELECT id, epoch, worker, started_at, settled_at, outcome, http_status, reason
+                    FROM deliveries WHERE id = $1 AND outcome IS NOT NULL";
     UNLOG = "DELETE FROM deliveries WHERE id = $1";
     AUDIT = "INSERT INTO audit (at, actor, action, target) VALUES ($1, $2, $3, $4)";
 }
@@ -227,6 +231,7 @@ impl Tx {
     ) -> Result<bool, StoreError> {
         let revived = run!(self, execute REVIVE, delivery, ms(now))?;
         if revived == 1 {
+            run!(self, execute KEEP_ATTEMPT, delivery)?;
             run!(self, execute UNLOG, delivery)?;
             run!(self, execute AUDIT, ms(now), actor, "delivery.retry", delivery)?;
             self.notify_outbox().await?;

@@ -71,9 +71,9 @@ fn fill(db: &Database) {
         "INSERT INTO devices (platform, token, agent_id) {n} SELECT 'ios', 't-' || i, 'a-' || i FROM n",
         "INSERT INTO transitions (id, workspace_id, agent_id, reason, status, sequence, effective_at, recorded_at)
          {n} SELECT 't-' || i, 'w-' || (1 + i % 100), 'a-' || i, 'sync', 'online', 1, 1, 1 FROM n",
-        "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, sequence, state, due_at, settled_at, created_at, tries, epoch)
+        "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, sequence, state, due_at, settled_at, created_at, tries, epoch, worker, started_at, outcome)
          {n} SELECT 'd-' || i, 't-' || i, 'presence', 'w-' || (1 + i % 100), 'a-' || i, 'agent.status_changed', 'agent:a-' || i, 1,
-             'sent', {now} + i, 1, i, 1, 1 FROM n",
+             'sent', {now} + i, 1, i, 1, 1, 'w', 1, 'sent' FROM n",
         "INSERT INTO outbox (id, transition_id, channel, workspace_id, agent_id, kind, receiver, sequence, due_at, created_at)
          {n} SELECT 'o-' || i, 't-' || i, 'presence', 'w-' || (1 + i % 100), 'a-' || i, 'agent.status_changed', 'agent:a-' || i, 2,
              {now} + i, i FROM n WHERE i <= 100",
@@ -103,7 +103,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
             vec![r#"'["d-1"]'"#, now]
         }
         "REVIVE" => vec!["'d-1'", now],
-        "ATTEMPTS_OF" | "ONE" | "UNLOG" | "READ_META" => vec!["'d-1'"],
+        "ATTEMPTS_OF" | "ONE" | "KEEP_ATTEMPT" | "UNLOG" | "READ_META" => vec!["'d-1'"],
         "KEEP_META" | "WRITE_META" => vec!["'key'", "'value'"],
         "AUDIT" => vec![now, "'ops'", "'retry'", "'d-1'"],
         "PROBLEMS" => vec!["10"],

@@ -253,7 +253,7 @@ async fn impossible_deliveries_are_refused(db: Database) {
     ] {
         refused(&format!("UPDATE outbox SET {edit} WHERE channel = 'apns'"));
     }
-    for (state, epoch) in [("pending", 0), ("leased", 1), ("asleep", 1), ("sent", 0)] {
+    for (state, epoch) in [("pending", 0), ("leased", 1), ("asleep", 1), ("sent", 1)] {
         refused(&format!(
             "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
                  due_at, deadline_at, created_at, tries, epoch, state, settled_at)

@@ -31,7 +31,7 @@ statements! {
             FROM {rows(id TEXT, transition_id TEXT, channel TEXT, workspace_id TEXT, agent_id TEXT, kind TEXT,
                 receiver TEXT, boundary_at BIGINT, counterpart_at BIGINT, sequence BIGINT, deadline_at BIGINT,
                 created_at BIGINT)}
-            WHERE TRUE ON CONFLICT DO NOTHING";
+            WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.id = v.id)";
     // Asked once those are in the outbox: it sees what has ended until then.
     ENDED = "SELECT id FROM deliveries WHERE id {in_list}";
     // Recorded by a clock that ran ahead, and expired before anything was sent: now is its time.
