@@ -80,11 +80,12 @@ pub async fn tick(context: &Context, args: &TickArgs) -> anyhow::Result<Exit> {
     let metrics = metrics::install().context("installing the metrics")?;
     let engine = engine(context, &config, &args.common).await?;
     let done = shutdown.run(engine.tick(&shutdown.soft)).await;
-    engine.store().close().await;
-    if let Some(file) = &args.metrics_file {
+    if let (Some(Ok(())), Some(file)) = (&done, &args.metrics_file) {
+        engine.count(true).await?;
         telemetry::write_textfile(file, &metrics.render())
             .with_context(|| format!("writing the metrics to {}", file.display()))?;
     }
+    engine.store().close().await;
     match done {
         Some(done) => done.map(|()| Exit::Done).map_err(Into::into),
         None => Ok(Exit::Failed),

@@ -69,13 +69,26 @@ enum Db {
     },
 }
 
-/// For each transaction, not for the session, which may be a pooler's. Rows are picked by key; the
-/// default page cost is for discs that turn, and makes the planner read tables of some ten thousand
-/// rows whole instead (`tests/store/plans.rs`).
+/// What holds in every session. Rows are picked by key; the default page cost is for discs that turn,
+/// and makes the planner read tables of some ten thousand rows whole instead (`tests/store/plans.rs`).
+const LIMITS: [(&str, &str); 4] = [
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("random_page_cost", "1.1"),
+];
+
+/// The same for one transaction: a pooler's sessions are not ours to set.
 macro_rules! limits {
     () => {
         "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'; \
          SET LOCAL idle_in_transaction_session_timeout = '30s'; SET LOCAL random_page_cost = 1.1"
+    };
+}
+
+macro_rules! snapshot {
+    () => {
+        "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
     };
 }
 
@@ -130,7 +143,11 @@ impl Store {
         match &self.db {
             Db::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
             Db::Postgres { pool, pooler, .. } => pool
-                .begin_with(concat!("BEGIN; ", limits!()))
+                .begin_with(if *pooler {
+                    concat!("BEGIN; ", limits!())
+                } else {
+                    "BEGIN"
+                })
                 .await
                 .map(|tx| Tx::Postgres(tx, !pooler)),
         }
@@ -145,10 +162,11 @@ impl Store {
         match &self.db {
             Db::Sqlite { read, .. } => read.begin().await.map(Tx::Sqlite),
             Db::Postgres { pool, pooler, .. } => pool
-                .begin_with(concat!(
-                    "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; ",
-                    limits!()
-                ))
+                .begin_with(if *pooler {
+                    concat!(snapshot!(), "; ", limits!())
+                } else {
+                    snapshot!()
+                })
                 .await
                 .map(|tx| Tx::Postgres(tx, !pooler)),
         }

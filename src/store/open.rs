@@ -11,9 +11,12 @@ use sqlx::{
 };
 
 use super::{
-    Db, Store, StoreError, Tx,
+    Db, LIMITS, Store, StoreError, Tx,
     sql::{run, statements},
 };
+
+/// A connection that was used so lately is not asked whether it is still there.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -156,10 +159,20 @@ async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
         Ok(Db::Sqlite { write, read })
     } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
         let name = format!("shiftbell {:08x}", rand::random::<u32>());
-        let connect = postgres_options(url, &name).map_err(failed)?;
+        let mut connect = postgres_options(url, &name).map_err(failed)?;
+        if !options.pooler {
+            connect = connect.options(LIMITS);
+        }
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(Duration::from_secs(10))
+            // Not before each transaction: one that served a moment ago is there.
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(async move {
+                    Ok(about.idle_for < TRUSTED || connection.ping().await.is_ok())
+                })
+            })
             .connect_with(connect)
             .await
             .map_err(failed)?;
@@ -241,7 +254,16 @@ async fn migrate(db: &Db) -> Result<(), StoreError> {
             }
             done
         }
-        Db::Postgres { pool, .. } => POSTGRES.run(pool).await,
+        Db::Postgres { pool, .. } => {
+            // It takes as long as it takes, and so does waiting for another who is at it.
+            let unlimited = [("statement_timeout", "0"), ("lock_timeout", "0")];
+            let patient = (*pool.connect_options()).clone().options(unlimited);
+            let pool = PgPoolOptions::new().max_connections(1);
+            let pool = pool.connect_with(patient).await.map_err(failed)?;
+            let done = POSTGRES.run(&pool).await;
+            pool.close().await;
+            done
+        }
     };
     done.map_err(StoreError::Migration)
 }

@@ -40,7 +40,7 @@ use crate::{
 /// Deliveries claimed in one transaction, at most.
 const CLAIM: usize = 500;
 /// Looks at the outbox at least so often, should a wake-up be lost.
-const FALLBACK: Duration = Duration::from_secs(10);
+const FALLBACK: Duration = Duration::from_mins(1);
 /// While less than a quarter of the places is free, so long for others to become free: each claim is a
 /// transaction, and thirty deliveries cost hardly more than one.
 const GATHER: Duration = Duration::from_millis(5);

@@ -13,12 +13,14 @@ use crate::{
 };
 
 statements! {
+    // That an event under way is an earlier one (`<`) follows; said, it is looked up for each row,
+    // where Postgres would else gather all that are under way by reading the whole outbox.
     CLAIM = concat!("WITH picked AS MATERIALIZED (
                  SELECT p.id FROM outbox p WHERE p.lease_until IS NULL AND p.channel = $1 AND p.due_at <= $2
                      AND (p.deadline_at IS NULL OR p.deadline_at > $2) AND (p.crashes > 0) = $5
                      AND (p.channel <> 'presence' OR NOT EXISTS (
                              SELECT 1 FROM outbox f WHERE f.receiver = p.receiver AND f.channel = 'presence'
-                             AND f.lease_until IS NOT NULL)
+                             AND f.sequence < p.sequence AND f.lease_until IS NOT NULL)
                          AND NOT ", overtaken!(), ")
                  ORDER BY p.due_at LIMIT $3 {skip_locked})
              UPDATE outbox SET lease_until = $4, epoch = epoch + 1, worker = $6, started_at = $2
