@@ -67,6 +67,13 @@ CREATE TABLE away (
     CHECK (from_local COLLATE "C" < until_local)
 );
 
+CREATE TABLE set_by_hand (
+    agent_id TEXT COLLATE "C" PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+    status   TEXT NOT NULL CHECK (status IN ('online', 'offline', 'invisible')),
+    set_at   BIGINT NOT NULL,
+    until_at BIGINT CHECK (until_at > set_at)
+);
+
 CREATE TABLE devices (
     platform      TEXT NOT NULL CHECK (platform IN ('ios', 'android')),
     token         TEXT COLLATE "C" NOT NULL CHECK (token <> ''),
@@ -340,6 +347,12 @@ CREATE TRIGGER away_changed AFTER UPDATE ON away
 REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_moved();
 CREATE TRIGGER away_removed AFTER DELETE ON away
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER set_by_hand_added AFTER INSERT ON set_by_hand
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER set_by_hand_changed AFTER UPDATE ON set_by_hand
+REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_moved();
+CREATE TRIGGER set_by_hand_removed AFTER DELETE ON set_by_hand
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
 CREATE FUNCTION shiftbell_holidays_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM shiftbell_mark_stale(array(
@@ -369,6 +382,7 @@ CREATE TRIGGER operating_hours_truncated AFTER TRUNCATE ON operating_hours FOR E
 CREATE TRIGGER overrides_truncated AFTER TRUNCATE ON overrides FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 CREATE TRIGGER override_slots_truncated AFTER TRUNCATE ON override_slots FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 CREATE TRIGGER away_truncated AFTER TRUNCATE ON away FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
+CREATE TRIGGER set_by_hand_truncated AFTER TRUNCATE ON set_by_hand FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 CREATE TRIGGER holidays_truncated AFTER TRUNCATE ON holidays FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 
 -- ---- for people: instants as readable UTC time ------------------------------------------------------

@@ -66,6 +66,13 @@ CREATE TABLE away (
     CHECK (from_local < until_local)
 ) WITHOUT ROWID;
 
+CREATE TABLE set_by_hand (
+    agent_id TEXT PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+    status   TEXT NOT NULL CHECK (status IN ('online', 'offline', 'invisible')),
+    set_at   BIGINT NOT NULL,
+    until_at BIGINT CHECK (until_at > set_at)
+) WITHOUT ROWID;
+
 CREATE TABLE devices (
     platform      TEXT NOT NULL CHECK (platform IN ('ios', 'android')),
     token         TEXT NOT NULL CHECK (token <> ''),
@@ -281,6 +288,7 @@ CREATE TRIGGER agents_removed AFTER DELETE ON agents BEGIN
     DELETE FROM override_slots WHERE agent_id = OLD.id;
     DELETE FROM overrides WHERE agent_id = OLD.id;
     DELETE FROM away WHERE agent_id = OLD.id;
+    DELETE FROM set_by_hand WHERE agent_id = OLD.id;
     DELETE FROM devices WHERE agent_id = OLD.id;
     UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
     WHERE agent_id = OLD.id AND stale_at IS NULL;
@@ -330,6 +338,18 @@ CREATE TRIGGER away_changed AFTER UPDATE ON away BEGIN
     WHERE agent_id IN (NEW.agent_id, OLD.agent_id) AND stale_at IS NULL;
 END;
 CREATE TRIGGER away_removed AFTER DELETE ON away BEGIN
+    UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+    WHERE agent_id = OLD.agent_id AND stale_at IS NULL;
+END;
+CREATE TRIGGER set_by_hand_added AFTER INSERT ON set_by_hand BEGIN
+    UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+    WHERE agent_id = NEW.agent_id AND stale_at IS NULL;
+END;
+CREATE TRIGGER set_by_hand_changed AFTER UPDATE ON set_by_hand BEGIN
+    UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+    WHERE agent_id IN (NEW.agent_id, OLD.agent_id) AND stale_at IS NULL;
+END;
+CREATE TRIGGER set_by_hand_removed AFTER DELETE ON set_by_hand BEGIN
     UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
     WHERE agent_id = OLD.agent_id AND stale_at IS NULL;
 END;

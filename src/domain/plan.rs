@@ -51,10 +51,23 @@ pub struct Schedule {
     pub holidays: Vec<Date>,
     /// Spans off duty.
     pub away: Vec<Away>,
+    /// The status that was set by hand last, which may be over.
+    pub by_hand: Option<ByHand>,
     /// Phones that may ring.
     pub phones: Vec<Phone>,
     /// Alerts recorded and not yet under way.
     pub pending: Vec<PendingAlert>,
+}
+
+/// A status that somebody set by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByHand {
+    /// Which.
+    pub status: Status,
+    /// When, UTC.
+    pub set_at: Timestamp,
+    /// Until when (UTC) it holds, over boundaries; none: until the next boundary.
+    pub until: Option<Timestamp>,
 }
 
 /// A phone that may ring.

@@ -10,6 +10,7 @@
 //!
 //! `tests/store` holds both engines to all of it.
 
+mod by_hand;
 mod error;
 mod facts;
 mod log;
@@ -227,6 +228,7 @@ impl Tx {
 /// Every statement there is, for the test that prepares them.
 pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
     [
+        by_hand::ALL,
         facts::ALL,
         log::ALL,
         modes::ALL,

@@ -169,9 +169,9 @@ async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
             // Not before each transaction: one that served a moment ago is there.
             .test_before_acquire(false)
             .before_acquire(|connection, about| {
-                Box::pin(async move {
-                    Ok(about.idle_for < TRUSTED || connection.ping().await.is_ok())
-                })
+                Box::pin(
+                    async move { Ok(about.idle_for < TRUSTED || connection.ping().await.is_ok()) },
+                )
             })
             .connect_with(connect)
             .await

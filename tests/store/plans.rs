@@ -108,6 +108,8 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "AUDIT" => vec![now, "'ops'", "'retry'", "'d-1'"],
         "PROBLEMS" => vec!["10"],
         "UNPOSTED" => vec!["'a-5000'", "500"],
+        "SET" => vec!["'a-1'", "'offline'", now, "NULL"],
+        "UNSET" => vec!["'a-1'"],
         "PAGE" => vec!["'a-5000'", "100"],
         "LIST" => vec!["NULL", "NULL", "NULL", "NULL", "0", "50"],
         "LIST_OF_AGENT" => vec!["NULL", "NULL", "NULL", "NULL", "0", "50", "'a-1'"],

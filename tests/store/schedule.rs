@@ -116,6 +116,13 @@ async fn every_edit_marks_exactly_the_agents_concerned(db: Database) {
             "ana",
         ),
         (
+            "INSERT INTO set_by_hand VALUES ('cem', 'invisible', 1, NULL)",
+            "cem",
+        ),
+        ("UPDATE set_by_hand SET status = 'offline'", "cem"),
+        ("UPDATE set_by_hand SET agent_id = 'ana'", "ana cem"),
+        ("DELETE FROM set_by_hand", "ana"),
+        (
             "INSERT INTO holidays VALUES ('acme', '2026-01-01')",
             "ana ben",
         ),
@@ -180,6 +187,7 @@ async fn the_first_edit_dates_the_staleness(db: Database) {
 
 async fn a_deleted_agent_is_due_once_more(db: Database) {
     planned(&db);
+    db.sql("INSERT INTO set_by_hand VALUES ('ana', 'offline', 1, NULL)");
     db.sql("DELETE FROM agents WHERE id = 'ana'");
     assert_eq!(stale(&db), "ana");
     for table in [
@@ -187,6 +195,7 @@ async fn a_deleted_agent_is_due_once_more(db: Database) {
         "overrides",
         "override_slots",
         "away",
+        "set_by_hand",
         "devices",
     ] {
         assert_eq!(
@@ -219,6 +228,8 @@ async fn impossible_schedules_are_refused(db: Database) {
         ("overrides", "'ana', '24.12.2026'"),
         ("away", "'ana', '2026-07-01', '2026-07-02'"),
         ("away", "'ana', '2026-07-02T00:00', '2026-07-01T00:00'"),
+        ("set_by_hand", "'ana', 'asleep', 1, NULL"),
+        ("set_by_hand", "'ana', 'offline', 2, 1"),
         ("holidays", "'acme', 'Christmas'"),
     ] {
         let refusal = db
