@@ -21,6 +21,7 @@ mod posting;
 mod record;
 mod roster;
 mod rows;
+mod schema;
 pub mod sql;
 mod watch;
 
@@ -36,7 +37,7 @@ pub use modes::Modes;
 pub use open::OpenOptions;
 pub use outbox::{
     Reaped,
-    claim::{Claimed, Order},
+    claim::{Claimed, Crashed, Order},
     messages::PushFacts,
     settle::{Kept, Settled, Settlement},
 };
@@ -104,6 +105,8 @@ pub struct Moved {
     pub state: DeliveryState,
     /// Why.
     pub reason: String,
+    /// Leases it has had.
+    pub epoch: i64,
     /// What it is about.
     pub about: About,
 }
@@ -143,14 +146,15 @@ impl Store {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.db {
             Db::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
-            Db::Postgres { pool, pooler, .. } => pool
-                .begin_with(if *pooler {
+            Db::Postgres { pool, pooler, .. } => {
+                let begin = if *pooler {
                     concat!("BEGIN; ", limits!())
                 } else {
                     "BEGIN"
-                })
-                .await
-                .map(|tx| Tx::Postgres(tx, !pooler)),
+                };
+                let tx = begin_on(pool, begin).await;
+                tx.map(|tx| Tx::Postgres(tx, !pooler))
+            }
         }
         .map_err(|source| StoreError::Connection {
             what: "beginning a transaction",
@@ -162,14 +166,15 @@ impl Store {
     pub async fn snapshot(&self) -> Result<Tx, StoreError> {
         match &self.db {
             Db::Sqlite { read, .. } => read.begin().await.map(Tx::Sqlite),
-            Db::Postgres { pool, pooler, .. } => pool
-                .begin_with(if *pooler {
+            Db::Postgres { pool, pooler, .. } => {
+                let begin = if *pooler {
                     concat!(snapshot!(), "; ", limits!())
                 } else {
                     snapshot!()
-                })
-                .await
-                .map(|tx| Tx::Postgres(tx, !pooler)),
+                };
+                let tx = begin_on(pool, begin).await;
+                tx.map(|tx| Tx::Postgres(tx, !pooler))
+            }
         }
         .map_err(|source| StoreError::Connection {
             what: "beginning a read",
@@ -211,6 +216,21 @@ impl Store {
     }
 }
 
+/// Begins with the statement `begin`. Connections that died since they served last are passed over:
+/// nothing was asked of them yet.
+async fn begin_on(
+    pool: &PgPool,
+    begin: &'static str,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    for _ in 0..pool.size() {
+        match pool.begin_with(begin).await {
+            Err(sqlx::Error::Io(_)) => {}
+            done => return done,
+        }
+    }
+    pool.begin_with(begin).await
+}
+
 impl Tx {
     /// Makes everything in it last.
     pub async fn commit(self) -> Result<(), StoreError> {
@@ -236,6 +256,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         outbox::ALL,
         outbox::claim::ALL,
         outbox::end::ALL,
+        outbox::give_back::ALL,
         outbox::messages::ALL,
         outbox::settle::ALL,
         posting::ALL,

@@ -77,7 +77,7 @@ pub fn decide(facts: &Facts, zones: &Zones, rules: &Rules, now: Timestamp) -> De
             .then(|| recorded.workspace.clone()),
         next: next.into_iter().chain(ends).min(),
         problem: None,
-        change: change(recorded, desired),
+        change: change(recorded, &desired),
         boundaries: ring(&reached, &hours, recorded, schedule, rules, now),
         removed: false,
         cancel: outdated(schedule, &hours),
@@ -146,7 +146,7 @@ fn since(
     }
 }
 
-fn change(recorded: &Recorded, desired: Desired) -> Option<StatusChange> {
+fn change(recorded: &Recorded, desired: &Desired) -> Option<StatusChange> {
     if recorded.status == Some(desired.status) {
         return None;
     }
@@ -267,7 +267,7 @@ fn removed(recorded: &Recorded, now: Timestamp) -> Decision {
                 status: Status::Offline,
                 since: (Reason::Sync, now),
             };
-            change(recorded, gone)
+            change(recorded, &gone)
         } else {
             None
         },

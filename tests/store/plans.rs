@@ -95,7 +95,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
     let now = now.as_str();
     let samples = match statement.name {
         "DUE" | "DIRTY_NOW" => vec![now, "100"],
-        "CLAIM" => vec!["'presence'", now, "100", now, "FALSE", "'w'"],
+        "CLAIM" => vec!["'presence'", now, "100", now, "0", "0", "'w'"],
         "OLDER" => vec![r#"'[{"receiver":"agent:a-1","sequence":2}]'"#],
         "NEXT_SEND" => vec!["'presence'"],
         "LAPSED" | "EXPIRED" | "REPLAN_AHEAD" | "DUE_AHEAD" | "LEASED_AHEAD" => vec![now],

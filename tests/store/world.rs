@@ -10,7 +10,7 @@ use shiftbell::{
         plan::{Decision, NewAlert, Phone, Reached, StatusChange},
         presence::{Reason, Status},
     },
-    store::{Claimed, DeliveryFilter, DeliveryRow, Order, Settlement},
+    store::{Claimed, Crashed, DeliveryFilter, DeliveryRow, Order, Settlement},
 };
 
 use crate::support::Database;
@@ -120,15 +120,25 @@ impl Database {
 
     /// Leases what is due at `time`, for a minute.
     pub(crate) async fn claim(&self, channel: ChannelKind, time: &str) -> Vec<Claimed> {
-        self.claim_those(channel, time, false).await
+        self.claim_those(channel, time, Crashed::Never).await
     }
 
     /// The same, of those that took a worker down before.
     pub(crate) async fn claim_suspects(&self, channel: ChannelKind, time: &str) -> Vec<Claimed> {
-        self.claim_those(channel, time, true).await
+        let once = self.claim_those(channel, time, Crashed::Once).await;
+        if once.is_empty() {
+            self.claim_those(channel, time, Crashed::Again).await
+        } else {
+            once
+        }
     }
 
-    async fn claim_those(&self, channel: ChannelKind, time: &str, suspects: bool) -> Vec<Claimed> {
+    async fn claim_those(
+        &self,
+        channel: ChannelKind,
+        time: &str,
+        crashed: Crashed,
+    ) -> Vec<Claimed> {
         let mut tx = self.store.begin().await.unwrap();
         let order = Order {
             channel,
@@ -136,7 +146,7 @@ impl Database {
             until: at(time) + jiff::SignedDuration::from_mins(1),
             limit: 100,
             worker: "worker",
-            suspects,
+            crashed,
         };
         let leases = tx.claim(&order).await.unwrap();
         tx.commit().await.unwrap();

@@ -25,7 +25,7 @@ statements! {
                JOIN outbox o ON o.id = v.id
            WHERE v.epoch IS NULL OR (o.epoch = v.epoch AND o.lease_until IS NOT NULL)
            {skip_locked o}
-           RETURNING id, channel, state, reason, transition_id, agent_id, kind, boundary_at";
+           RETURNING id, channel, state, reason, epoch, transition_id, agent_id, kind, boundary_at";
     GONE = "DELETE FROM outbox WHERE id {in_list}";
 }
 

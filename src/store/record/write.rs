@@ -182,6 +182,7 @@ impl NewDelivery<'_> {
             channel: self.channel,
             state: DeliveryState::Expired,
             reason: self.expired.unwrap_or_default().to_owned(),
+            epoch: 0,
             about: About {
                 transition: self.transition_id.to_string(),
                 agent: self.agent_id.map(str::to_owned),
