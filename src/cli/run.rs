@@ -9,7 +9,7 @@ use super::Context;
 use crate::{
     clock::Clock,
     config::Config,
-    http::{self, Check, Health},
+    http::{self, Api, Check, Health, Reach},
     lifecycle::{self, Exit, Shutdown},
     store::Store,
     telemetry::{self, metrics},
@@ -58,8 +58,14 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         metrics,
     };
     let listener = listen(&config, &engine, &context.clock).await?;
-    let served = listener
-        .map(|listener| tokio::spawn(http::serve(listener, http::router(health), side.clone())));
+    let api = api(context, &config, &engine);
+    let reach = if config.http.listen.ip().is_loopback() {
+        Reach::Loopback
+    } else {
+        Reach::Network
+    };
+    let router = http::router(health, api, reach);
+    let served = listener.map(|listener| tokio::spawn(http::serve(listener, router, side.clone())));
     lifecycle::ready();
     let done = shutdown.run(engine.run(&shutdown.soft)).await;
     lifecycle::stopping();
@@ -161,6 +167,21 @@ async fn guard(listen: std::net::SocketAddr, store: &Store, clock: &Clock) -> an
         return Err(OpenDoor(listen).into());
     }
     Ok(())
+}
+
+fn api(context: &Context, config: &Config, engine: &Arc<Engine>) -> Api {
+    let zones = {
+        let engine = Arc::clone(engine);
+        Arc::new(move || engine.zones())
+    };
+    let (store, clock) = (engine.store().clone(), context.clock.clone());
+    Api::new(
+        store,
+        clock,
+        zones,
+        engine.send_wake(),
+        config.http.max_per_second,
+    )
 }
 
 fn ready_check(engine: &Arc<Engine>) -> http::ReadyCheck {

@@ -189,5 +189,8 @@ async fn an_address_that_is_taken_or_open_to_all_is_refused() {
     open.aside(made).await.done();
     let service = Service::start(&open).await;
     assert!(service.get("/livez").await.0);
+    // A network reaches it, so the metrics take a token.
+    let (well, body) = service.get("/metrics").await;
+    assert!(!well && body.contains("401"), "{body}");
     assert_eq!(service.stop("-TERM").await, Some(0));
 }
