@@ -18,7 +18,10 @@ const MAP: &[(&str, &[&str])] = &[
     ("telemetry", &["domain", "clock"]),
     ("lifecycle", &["clock"]),
     ("config", &["domain"]),
-    ("http", &["lifecycle", "telemetry"]),
+    (
+        "http",
+        &["domain", "clock", "store", "lifecycle", "telemetry"],
+    ),
     ("sim", &["domain", "clock"]),
     (
         "workers",

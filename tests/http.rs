@@ -10,7 +10,7 @@ use std::{
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use shiftbell::{
-    http::{Check, Health, probe, router, serve},
+    http::{Check, Health, health_routes, probe, serve},
     lifecycle::Progress,
 };
 use tokio::{
@@ -69,7 +69,7 @@ async fn start(stale_after: Duration) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let shutdown = CancellationToken::new();
-    let server = tokio::spawn(serve(listener, router(health), shutdown.clone()));
+    let server = tokio::spawn(serve(listener, health_routes(health), shutdown.clone()));
     Running {
         address,
         ready,

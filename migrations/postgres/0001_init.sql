@@ -10,8 +10,9 @@ CREATE TABLE meta (
 -- ---- the schedule: what people and the platform's programs write --------------------------------
 
 CREATE TABLE workspaces (
-    id   TEXT COLLATE "C" PRIMARY KEY,
-    name TEXT NOT NULL
+    id                          TEXT COLLATE "C" PRIMARY KEY,
+    name                        TEXT NOT NULL,
+    ask_invisible_after_seconds BIGINT CHECK (ask_invisible_after_seconds > 0)
 );
 
 CREATE TABLE holidays (
@@ -21,7 +22,7 @@ CREATE TABLE holidays (
 );
 
 CREATE TABLE agents (
-    id                         TEXT COLLATE "C" PRIMARY KEY,
+    id                          TEXT COLLATE "C" PRIMARY KEY,
     workspace_id               TEXT COLLATE "C" NOT NULL REFERENCES workspaces (id),
     name                       TEXT NOT NULL,
     photo_url                  TEXT,
@@ -32,7 +33,7 @@ CREATE TABLE agents (
     auto_offline_after_minutes BIGINT CHECK (auto_offline_after_minutes > 0),
     receive_when_invisible     BOOLEAN NOT NULL DEFAULT FALSE
 );
-CREATE INDEX agents_by_workspace ON agents (workspace_id);
+CREATE INDEX agents_by_workspace ON agents (workspace_id, id);
 
 CREATE TABLE operating_hours (
     agent_id   TEXT COLLATE "C" NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
@@ -253,13 +254,6 @@ SELECT id, epoch, worker, started_at, CAST(NULL AS BIGINT), CAST(NULL AS TEXT), 
        CAST(NULL AS TEXT), CAST(NULL AS BIGINT)
 FROM outbox WHERE lease_until IS NOT NULL;
 
-CREATE TABLE audit (
-    at     BIGINT NOT NULL,
-    actor  TEXT NOT NULL,
-    action TEXT NOT NULL,
-    target TEXT NOT NULL
-);
-
 -- A final state stays final. An operator's retry takes the row out and opens the delivery again.
 CREATE FUNCTION shiftbell_refuse_final() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -384,6 +378,47 @@ CREATE TRIGGER override_slots_truncated AFTER TRUNCATE ON override_slots FOR EAC
 CREATE TRIGGER away_truncated AFTER TRUNCATE ON away FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 CREATE TRIGGER set_by_hand_truncated AFTER TRUNCATE ON set_by_hand FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 CREATE TRIGGER holidays_truncated AFTER TRUNCATE ON holidays FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
+
+-- ---- who may ask, and what was asked for -----------------------------------------------------------
+
+-- `hash` is the SHA-256 of the secret half, in hex; the secret itself is nowhere.
+CREATE TABLE tokens (
+    id           TEXT COLLATE "C" PRIMARY KEY,
+    name         TEXT NOT NULL,
+    scope        TEXT NOT NULL CHECK (scope IN ('platform', 'agent', 'ops:read', 'ops:write')),
+    workspace_id TEXT COLLATE "C",
+    agent_id     TEXT COLLATE "C",
+    hash         TEXT NOT NULL CHECK (length(hash) = 64),
+    created_at   BIGINT NOT NULL,
+    expires_at   BIGINT,
+    revoked_at   BIGINT,
+    CHECK ((scope = 'agent') = (agent_id IS NOT NULL)),
+    CHECK (agent_id IS NULL OR workspace_id IS NULL)
+);
+
+-- What people and programs did, by name. `trace` is the W3C trace the request was part of.
+CREATE TABLE audit (
+    n            BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at           BIGINT NOT NULL,
+    actor        TEXT NOT NULL,
+    action       TEXT NOT NULL,
+    target       TEXT NOT NULL,
+    workspace_id TEXT COLLATE "C",
+    trace        TEXT
+);
+CREATE INDEX audit_by_workspace ON audit (workspace_id, n);
+
+-- Answers to POSTs that carried an Idempotency-Key, for a day. `request` is the SHA-256 of what was asked.
+CREATE TABLE replies (
+    token_id   TEXT COLLATE "C" NOT NULL,
+    key        TEXT COLLATE "C" NOT NULL,
+    request    TEXT NOT NULL,
+    status     BIGINT NOT NULL,
+    body       TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (token_id, key)
+);
+CREATE INDEX replies_by_time ON replies (created_at);
 
 -- ---- for people: instants as readable UTC time ------------------------------------------------------
 

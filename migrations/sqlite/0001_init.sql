@@ -9,8 +9,9 @@ CREATE TABLE meta (
 -- ---- the schedule: what people and the platform's programs write --------------------------------
 
 CREATE TABLE workspaces (
-    id   TEXT PRIMARY KEY,
-    name TEXT NOT NULL
+    id                          TEXT PRIMARY KEY,
+    name                        TEXT NOT NULL,
+    ask_invisible_after_seconds BIGINT CHECK (ask_invisible_after_seconds > 0)
 );
 
 CREATE TABLE holidays (
@@ -31,7 +32,7 @@ CREATE TABLE agents (
     auto_offline_after_minutes BIGINT CHECK (auto_offline_after_minutes > 0),
     receive_when_invisible     BOOLEAN NOT NULL DEFAULT FALSE
 );
-CREATE INDEX agents_by_workspace ON agents (workspace_id);
+CREATE INDEX agents_by_workspace ON agents (workspace_id, id);
 
 CREATE TABLE operating_hours (
     agent_id   TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
@@ -252,13 +253,6 @@ SELECT id, epoch, worker, started_at, CAST(NULL AS BIGINT), CAST(NULL AS TEXT), 
        CAST(NULL AS TEXT), CAST(NULL AS BIGINT)
 FROM outbox WHERE lease_until IS NOT NULL;
 
-CREATE TABLE audit (
-    at     BIGINT NOT NULL,
-    actor  TEXT NOT NULL,
-    action TEXT NOT NULL,
-    target TEXT NOT NULL
-);
-
 -- A final state stays final. An operator's retry takes the row out and opens the delivery again.
 CREATE TRIGGER deliveries_final BEFORE UPDATE ON deliveries
 BEGIN
@@ -365,6 +359,47 @@ CREATE TRIGGER holidays_removed AFTER DELETE ON holidays BEGIN
     UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
     WHERE workspace_id = OLD.workspace_id AND stale_at IS NULL;
 END;
+
+-- ---- who may ask, and what was asked for -----------------------------------------------------------
+
+-- `hash` is the SHA-256 of the secret half, in hex; the secret itself is nowhere.
+CREATE TABLE tokens (
+    id           TEXT PRIMARY KEY,
+    name         TEXT NOT NULL,
+    scope        TEXT NOT NULL CHECK (scope IN ('platform', 'agent', 'ops:read', 'ops:write')),
+    workspace_id TEXT,
+    agent_id     TEXT,
+    hash         TEXT NOT NULL CHECK (length(hash) = 64),
+    created_at   BIGINT NOT NULL,
+    expires_at   BIGINT,
+    revoked_at   BIGINT,
+    CHECK ((scope = 'agent') = (agent_id IS NOT NULL)),
+    CHECK (agent_id IS NULL OR workspace_id IS NULL)
+) WITHOUT ROWID;
+
+-- What people and programs did, by name. `trace` is the W3C trace the request was part of.
+CREATE TABLE audit (
+    n            INTEGER PRIMARY KEY,
+    at           BIGINT NOT NULL,
+    actor        TEXT NOT NULL,
+    action       TEXT NOT NULL,
+    target       TEXT NOT NULL,
+    workspace_id TEXT,
+    trace        TEXT
+);
+CREATE INDEX audit_by_workspace ON audit (workspace_id, n);
+
+-- Answers to POSTs that carried an Idempotency-Key, for a day. `request` is the SHA-256 of what was asked.
+CREATE TABLE replies (
+    token_id   TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    request    TEXT NOT NULL,
+    status     BIGINT NOT NULL,
+    body       TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (token_id, key)
+) WITHOUT ROWID;
+CREATE INDEX replies_by_time ON replies (created_at);
 
 -- ---- for people: instants as readable UTC time ------------------------------------------------------
 

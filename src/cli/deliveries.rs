@@ -12,7 +12,7 @@ use super::{
 use crate::{
     domain::delivery::{ChannelKind, DeliveryState},
     lifecycle::Exit,
-    store::{AttemptRow, DeliveryFilter, DeliveryRow, Store},
+    store::{Actor, AttemptRow, DeliveryFilter, DeliveryRow, Store},
 };
 
 /// Options of `deliveries`.
@@ -153,6 +153,7 @@ async fn list(context: &Context, store: &Store, filter: &Filter) -> anyhow::Resu
         reason: filter.reason.clone(),
         since: filter.since,
         limit: i64::from(filter.limit),
+        after: None,
     };
     let mut tx = store.snapshot().await?;
     let rows = tx.deliveries(&filter).await?;
@@ -199,11 +200,11 @@ async fn show(context: &Context, store: &Store, id: &str) -> anyhow::Result<Exit
 }
 
 async fn retry(context: &Context, store: &Store, ids: &[String]) -> anyhow::Result<Exit> {
-    let actor = std::env::var("USER").unwrap_or_else(|_| "operator".to_owned());
+    let actor = super::operator();
     let mut output = Output::stdout(context.json);
     let mut all = true;
     for id in ids {
-        let (now, actor, target) = (context.clock.now(), actor.clone(), id.clone());
+        let (now, actor, target) = (context.clock.now(), Actor::user(&actor), id.clone());
         let unit = store.unit(move |store| async move {
             let mut tx = store.begin().await?;
             let retried = tx.retry(&target, now, &actor).await?;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Errors go to standard error, each
 //! with its causes. `tests/cli/` runs the real binary.
 
+pub mod audit;
 pub mod completions;
 pub mod deliveries;
 pub mod demo;
@@ -14,6 +15,7 @@ pub mod output;
 pub mod preview;
 pub mod probe;
 pub mod run;
+pub mod token;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -84,6 +86,14 @@ enum Command {
         after_help = "Examples:\n  shiftbell deliveries --agent a-1\n  shiftbell deliveries --state failed --since 2026-03-30T00:00:00Z\n  shiftbell deliveries show ID\n  shiftbell deliveries retry ID"
     )]
     Deliveries(deliveries::Args),
+    /// Make, list and revoke the tokens of the HTTP interface.
+    Token {
+        #[command(subcommand)]
+        action: token::Action,
+    },
+    /// Show who did what.
+    #[command(after_help = "Example:\n  shiftbell audit --workspace acme")]
+    Audit(audit::Args),
     /// Check configuration, credentials, database, time zones and receivers; say what to mend.
     #[command(after_help = "Example:\n  shiftbell doctor")]
     Doctor,
@@ -216,6 +226,8 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Export => export::export(context).await,
         Command::Preview(args) => preview::preview(context, &args).await,
         Command::Deliveries(args) => deliveries::deliveries(context, &args).await,
+        Command::Token { action } => token::token(context, &action).await,
+        Command::Audit(args) => audit::audit(context, &args).await,
         Command::Doctor => doctor::doctor(context).await,
         Command::Probe(args) => probe::probe(context, &args).await,
         Command::Completions { shell } => {
@@ -231,8 +243,14 @@ fn is_usage(error: &anyhow::Error) -> bool {
         cause.is::<ConfigError>()
             || cause.is::<ChannelError>()
             || cause.is::<ZoneError>()
+            || cause.is::<run::OpenDoor>()
             || cause.is::<telemetry::LogError>()
     })
+}
+
+/// Who sits at this terminal, for the audit log.
+fn operator() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "operator".to_owned())
 }
 
 fn warn(warnings: &[String]) {

@@ -47,7 +47,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "max_per_second",
         ],
     ),
-    ("http", &["listen"]),
+    ("http", &["listen", "max_per_second"]),
     ("timezone", &["directory"]),
     ("delivery", &["useful_for", "lease", "request_timeout"]),
 ];

@@ -117,11 +117,13 @@ pub struct Presence {
 /// `[http]`: the listener of `run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Http {
-    /// A loopback address.
+    /// On loopback, unless there are access tokens: `run` looks.
     pub listen: SocketAddr,
     /// Whether somebody chose that address. The default one may be taken, and that is no reason
     /// for a second worker not to start.
     pub chosen: bool,
+    /// Requests that one token may make in a second.
+    pub max_per_second: u32,
 }
 
 /// `[delivery]`: the engine's spans of time.
@@ -243,6 +245,7 @@ fn http(r: &mut Reader) -> Http {
     Http {
         listen: r.listen(("http", "listen"), default),
         chosen: r.source.get(("http", "listen")).is_some(),
+        max_per_second: r.number(("http", "max_per_second"), 100, 1..=100_000),
     }
 }
 

@@ -184,17 +184,13 @@ impl Reader {
         Some(url)
     }
 
-    /// Where to listen: an address of this machine that nothing outside can reach.
+    /// Where to listen: an address of this machine. Whether others may reach it, `run` decides.
     pub(super) fn listen(&mut self, key: Key, default: SocketAddr) -> SocketAddr {
         let Some(text) = self.text(key) else {
             return default;
         };
         match text.parse::<SocketAddr>() {
-            Ok(address) if address.ip().is_loopback() => return address,
-            Ok(_) => self.problem(
-                key,
-                "must be on loopback (127.0.0.1 or [::1]): nothing listens to the network without a token",
-            ),
+            Ok(address) => return address,
             Err(_) => self.problem(key, "must be address and port, such as \"127.0.0.1:8080\""),
         }
         default

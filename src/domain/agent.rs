@@ -77,6 +77,23 @@ impl Agent {
         }
     }
 
+    /// This agent where it names a field, `stored` where it does not: what an upsert would leave.
+    #[must_use]
+    pub fn over(mut self, stored: &Self) -> Self {
+        let named = self.named;
+        let keep = |field| !named.contains(field);
+        if keep(Field::Hours) {
+            self.hours.clone_from(&stored.hours);
+        }
+        if keep(Field::Overrides) {
+            self.overrides.clone_from(&stored.overrides);
+        }
+        if keep(Field::Away) {
+            self.away.clone_from(&stored.away);
+        }
+        self
+    }
+
     /// The agent's operating hours under the workspace's `holidays`.
     ///
     /// # Errors
@@ -126,6 +143,27 @@ pub struct Workspace {
     pub name: String,
     /// Local dates on which its agents have no slots of their own; `None` where the line did not say.
     pub holidays: Option<Vec<Date>>,
+    /// When invisible agents are asked too; `None` where the line did not say, or nothing is stored.
+    pub ask_invisible: Option<AskInvisible>,
+}
+
+/// How long a conversation may wait before invisible agents get it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskInvisible {
+    /// As long as it likes.
+    Never,
+    /// So many seconds.
+    After(u32),
+}
+
+impl AskInvisible {
+    /// The seconds; `None` for never.
+    pub fn seconds(self) -> Option<u32> {
+        match self {
+            Self::Never => None,
+            Self::After(seconds) => Some(seconds),
+        }
+    }
 }
 
 impl Serialize for Workspace {
@@ -136,6 +174,8 @@ impl Serialize for Workspace {
             id: &'a str,
             name: &'a str,
             holidays: &'a [Date],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            ask_invisible_after_seconds: Option<u32>,
         }
         let holidays = self.holidays.as_deref().unwrap_or_default();
         Line {
@@ -143,6 +183,7 @@ impl Serialize for Workspace {
             id: &self.id,
             name: &self.name,
             holidays,
+            ask_invisible_after_seconds: self.ask_invisible.and_then(AskInvisible::seconds),
         }
         .serialize(to)
     }
@@ -180,6 +221,11 @@ impl Named {
     pub const NONE: Self = Self(0);
     /// Every field: an upsert replaces the whole agent.
     pub const ALL: Self = Self((1 << 9) - 1);
+
+    /// Every field but one.
+    pub const fn all_but(field: Field) -> Self {
+        Self(Self::ALL.0 & !(1 << field as u16))
+    }
 
     /// Whether `field` is in the set.
     pub fn contains(self, field: Field) -> bool {

@@ -1,8 +1,11 @@
 //! The pure core: no I/O, no clock, no database. Everything here is a function of its arguments.
 
+pub mod access;
 pub mod agent;
 pub mod alert;
 pub mod breaker;
+pub mod clock_changes;
+pub mod coverage;
 pub mod delivery;
 pub mod device;
 pub mod hours;

@@ -8,19 +8,26 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// A token bucket: `per_second` on average, at most a tenth of a second's worth at once.
+/// A token bucket: `per_second` on average, at most `burst` at once.
 #[derive(Debug, Clone)]
 pub struct Pace {
     per_second: f64,
+    burst: f64,
     tokens: f64,
     filled_at: Option<Timestamp>,
 }
 
 impl Pace {
-    /// Allows `per_second` messages a second.
+    /// Allows `per_second` messages a second, at most a tenth of a second's worth at once.
     pub fn new(per_second: u32) -> Self {
+        Self::with_burst(per_second, f64::from(per_second) / 10.0)
+    }
+
+    /// Allows `per_second` messages a second, and `burst` of them at once (at least one).
+    pub fn with_burst(per_second: u32, burst: f64) -> Self {
         Self {
             per_second: f64::from(per_second),
+            burst: burst.max(1.0),
             tokens: 0.0,
             filled_at: None,
         }
@@ -28,7 +35,7 @@ impl Pace {
 
     /// Takes up to `want` messages at `now` (UTC); returns how many may go.
     pub fn take(&mut self, now: Timestamp, want: usize) -> usize {
-        let burst = (self.per_second / 10.0).max(1.0);
+        let burst = self.burst;
         self.tokens = match self.filled_at {
             // A clock that stepped back gives nothing and takes nothing.
             Some(then) => {

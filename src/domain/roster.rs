@@ -12,9 +12,11 @@ mod fields;
 mod json;
 mod lines;
 mod notice;
+mod one;
 mod read;
 mod schedule;
 mod skips;
+mod team;
 
 use std::{
     collections::{HashMap, hash_map::Entry as Slot},
@@ -36,7 +38,9 @@ use super::{
 };
 
 pub use self::{
+    fields::Fault,
     notice::{LISTED, Notice, Notices},
+    one::{Alone, agent, device, workspace},
     read::Entry,
 };
 

@@ -53,6 +53,11 @@ pub(super) fn routes(health: Health) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
+        .with_state(health)
+}
+
+pub(super) fn metrics_route(health: Health) -> Router {
+    Router::new()
         .route("/metrics", get(metrics))
         .with_state(health)
 }

@@ -1,9 +1,11 @@
-//! The listener of `run`: health and metrics, on loopback.
+//! The listener of `run`: health, metrics, and the API ([`api`]).
 //!
 //! `/livez` asks no database: it answers whether the worker's loop turns. `/readyz` asks whatever
-//! the caller gives it. Every error is `application/problem+json` (RFC 9457), and every request,
+//! the caller gives it. Both are open to whoever reaches the listener; `/metrics` is so on loopback
+//! alone, elsewhere it takes a token that may read the logs. Every error is `application/problem+json` (RFC 9457), and every request,
 //! connection and header has a bound, see [`serve`]. `tests/http.rs` holds it to all that.
 
+pub mod api;
 mod health;
 mod probe;
 mod problem;
@@ -11,20 +13,44 @@ mod serve;
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{MatchedPath, Request},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn},
     response::Response,
 };
 
+pub use api::Api;
 pub use health::{Check, Health, ReadyCheck};
 pub use probe::probe;
 pub use problem::Problem;
 pub use serve::serve;
 
+/// Who can reach a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// This machine alone.
+    Loopback,
+    /// A network.
+    Network,
+}
+
 /// All routes, with what is common to them.
-pub fn router(health: Health) -> Router {
-    common(health::routes(health))
+pub fn router(health: Health, api: Api, reach: Reach) -> Router {
+    let metrics = health::metrics_route(health.clone());
+    let metrics = match reach {
+        Reach::Loopback => metrics,
+        Reach::Network => api::guarded(metrics, &api),
+    };
+    common(
+        health::routes(health)
+            .merge(metrics)
+            .merge(api::routes(api)),
+    )
+}
+
+/// Those routes alone that need no database.
+pub fn health_routes(health: Health) -> Router {
+    common(health::routes(health.clone()).merge(health::metrics_route(health)))
 }
 
 /// `routes` with answers for what is not there, and limits and headers around everything.
@@ -43,7 +69,9 @@ fn common(routes: Router) -> Router {
 /// Runs the handler in a task of its own. Nothing cancels it (a database call dropped half way can
 /// poison its connection), and if it panics the client is told as much as anyone: that it failed.
 async fn guarded(request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
+    // Not the path itself, in which phones' tokens stand.
+    let path = request.extensions().get::<MatchedPath>();
+    let path = path.map_or("", MatchedPath::as_str).to_owned();
     let handler = tokio::spawn(next.run(request));
     let answer = match tokio::time::timeout(serve::HANDLER_TIMEOUT, handler).await {
         Ok(Ok(answer)) => Ok(answer),

@@ -1,15 +1,30 @@
 //! Errors as RFC 9457 has them.
 
+use std::error::Error as _;
+
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
+
+use crate::store::StoreError;
 
 /// An `application/problem+json` answer. Its type is `about:blank`: the status says what it is, the
-/// detail what to do.
+/// detail what to do, and `errors` which fields are at fault.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
+    detail: String,
+    errors: Vec<Fault>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A field that is at fault.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(PartialEq, Eq))]
+struct Fault {
+    field: String,
     detail: String,
 }
 
@@ -19,24 +34,85 @@ impl Problem {
         Self {
             status,
             detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
         }
+    }
+
+    /// There is no such thing, or not for this caller, who is told no difference.
+    pub(super) fn absent(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+
+    /// One field is at fault: a query's with 400, a body's with 422.
+    pub(super) fn field(status: StatusCode, field: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        let whole = if field.is_empty() {
+            detail.clone()
+        } else {
+            format!("{field}: {detail}")
+        };
+        Self::new(status, whole).and_field(field, detail)
+    }
+
+    /// The same with one more field at fault; without a name it is the whole body.
+    pub(super) fn and_field(mut self, field: &str, detail: impl Into<String>) -> Self {
+        if !field.is_empty() {
+            self.errors.push(Fault {
+                field: field.to_owned(),
+                detail: detail.into(),
+            });
+        }
+        self
+    }
+
+    /// The same with a header.
+    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// Values that the database refuses are the caller's; everything else is ours, is logged whole and
+/// told without its insides.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if error.is_refusal() {
+            let detail = "the database cannot hold these values";
+            return Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        }
+        let mut chain = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            chain = format!("{chain}: {cause}");
+            source = cause.source();
+        }
+        tracing::error!(error = chain, "request failed");
+        let detail = "the database did not do it; try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            .with(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("error"),
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if !self.errors.is_empty() {
+            body["errors"] = serde_json::json!(self.errors);
+        }
         let kind = HeaderValue::from_static("application/problem+json");
-        (
+        let mut answer = (
             self.status,
             [(header::CONTENT_TYPE, kind)],
             body.to_string(),
         )
-            .into_response()
+            .into_response();
+        answer.headers_mut().extend(self.headers);
+        answer
     }
 }

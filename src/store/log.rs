@@ -1,23 +1,25 @@
-//! The delivery log, as operators read it and act on it.
+//! The delivery log, as operators read it, and act on it ([`acts`]).
 
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     StoreError, Tx, instant, ms,
-    outbox::overtaken,
     sql::{run, statements},
 };
 
-/// The newest deliveries of either table: of each no more than are asked for.
+/// A page of the newest deliveries of either table: of each no more than are asked for.
 macro_rules! newest {
     ($wanted:expr) => {
         concat!(
             "SELECT * FROM (SELECT * FROM open_deliveries ",
             $wanted,
-            " ORDER BY created_at DESC, id LIMIT $6) AS open UNION ALL SELECT * FROM (SELECT * FROM ended_deliveries ",
+            " AND created_at <= $7 AND (created_at < $7 OR id > $8) ORDER BY created_at DESC, id LIMIT $6) AS open
+             UNION ALL SELECT * FROM (SELECT * FROM ended_deliveries ",
             $wanted,
-            " ORDER BY created_at DESC, id LIMIT $6) AS ended ORDER BY created_at DESC, id LIMIT $6"
+            " AND created_at <= $7 AND (created_at < $7 OR id > $8) ORDER BY created_at DESC, id LIMIT $6) AS ended
+             ORDER BY created_at DESC, id LIMIT $6"
         )
     };
 }
@@ -30,31 +32,22 @@ macro_rules! wanted {
     };
 }
 
+mod acts;
+pub use acts::{Done, Matched};
+
 statements! {
     LIST = newest!(wanted!());
     // An agent's alerts and events are found by the indices that make them unique.
     LIST_OF_AGENT = newest!(concat!(wanted!(),
-        " AND ((channel <> 'presence' AND agent_id = $7) OR (channel = 'presence' AND receiver = 'agent:' || $7))"));
+        " AND ((channel <> 'presence' AND agent_id = $9) OR (channel = 'presence' AND receiver = 'agent:' || $9))"));
     ONE = "SELECT * FROM delivery_log WHERE id = $1";
     ATTEMPTS_OF = "SELECT epoch, worker, started_at, finished_at, outcome, late, http_status, reason, retry_at
                    FROM attempt_log WHERE delivery_id = $1 ORDER BY epoch";
-    REVIVE = concat!("INSERT INTO outbox (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
-                  counterpart_at, sequence, deadline_at, created_at, due_at, epoch, reason)
-              SELECT p.id, p.transition_id, p.channel, p.workspace_id, p.agent_id, p.kind, p.receiver, p.boundary_at,
-                  t.counterpart_at, p.sequence, p.deadline_at, p.created_at, $2, p.epoch, 'retried_by_operator'
-              FROM deliveries p JOIN transitions t ON t.id = p.transition_id
-              WHERE p.id = $1 AND p.state = 'failed' AND (p.deadline_at IS NULL OR p.deadline_at > $2)
-                AND NOT (p.channel = 'presence' AND ", overtaken!(), ")
-                AND (p.channel = 'presence' OR EXISTS (SELECT 1 FROM devices v WHERE v.token = p.receiver
-                    AND v.agent_id = p.agent_id AND v.state = 'active'
-                    AND v.platform = CASE p.channel WHEN 'apns' THEN 'ios' ELSE 'android' END))
-              ON CONFLICT (id) DO NOTHING");
-    // The attempt that ended it is one among others now.
-    KEEP_ATTEMPT = "INSERT INTO attempts (delivery_id, epoch, worker, started_at, finished_at, outcome, http_status, reason)
-                    SELECT id, epoch, worker, started_at, settled_at, outcome, http_status, reason
-                    FROM deliveries WHERE id = $1 AND outcome IS NOT NULL";
-    UNLOG = "DELETE FROM deliveries WHERE id = $1";
-    AUDIT = "INSERT INTO audit (at, actor, action, target) VALUES ($1, $2, $3, $4)";
+}
+
+/// Every statement on the log.
+pub(super) fn statements() -> impl Iterator<Item = &'static super::sql::Sql> {
+    ALL.iter().chain(acts::ALL).copied()
 }
 
 /// Which deliveries to list; `None` does not filter.
@@ -74,10 +67,13 @@ pub struct DeliveryFilter {
     pub since: Option<Timestamp>,
     /// At most so many, newest first.
     pub limit: i64,
+    /// Only what follows this one in the list: when it was recorded, and its id.
+    pub after: Option<(Timestamp, String)>,
 }
 
 /// A delivery as the log shows it. Instants are UTC.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Delivery)]
 pub struct DeliveryRow {
     /// Its id: `apns-id`, or the presence event's id.
     pub id: String,
@@ -98,16 +94,21 @@ pub struct DeliveryRow {
     /// Why.
     pub reason: Option<String>,
     /// The boundary an alert is about.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub boundary: Option<Timestamp>,
     /// A presence event's sequence.
     pub sequence: Option<i64>,
     /// When it was recorded.
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it is, or was last, due.
+    #[schema(value_type = String, format = DateTime)]
     pub due_at: Timestamp,
     /// After which it is of no use.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub deadline: Option<Timestamp>,
     /// When it reached its final state.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub settled_at: Option<Timestamp>,
     /// Tries it has cost.
     pub tries: i64,
@@ -118,15 +119,18 @@ pub struct DeliveryRow {
 }
 
 /// One attempt. Instants are UTC.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Attempt)]
 pub struct AttemptRow {
     /// The lease's number.
     pub epoch: i64,
     /// Who made it.
     pub worker: String,
     /// When the lease was taken.
+    #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
     /// When the answer came.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub finished_at: Option<Timestamp>,
     /// What it came to; none while it is under way.
     pub outcome: Option<String>,
@@ -137,6 +141,7 @@ pub struct AttemptRow {
     /// The receiver's word for it, or ours.
     pub reason: Option<String>,
     /// When it was to be tried again.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub retry_at: Option<Timestamp>,
 }
 
@@ -171,11 +176,15 @@ impl Tx {
         let (state, channel) = (filter.state.as_deref(), filter.channel.as_deref());
         let (workspace, reason) = (filter.workspace.as_deref(), filter.reason.as_deref());
         let (since, limit) = (filter.since.map_or(0, ms), filter.limit);
+        let (at, id) = match &filter.after {
+            Some((at, id)) => (ms(*at), id.as_str()),
+            None => (i64::MAX, ""),
+        };
         let rows: Vec<Raw> = match &filter.agent {
-            None => run!(self, all LIST, state, channel, workspace, reason, since, limit),
+            None => run!(self, all LIST, state, channel, workspace, reason, since, limit, at, id),
             Some(agent) => run!(
                 self, all LIST_OF_AGENT,
-                state, channel, workspace, reason, since, limit, agent.as_str()
+                state, channel, workspace, reason, since, limit, at, id, agent.as_str()
             ),
         }?;
         rows.into_iter().map(Raw::read).collect()
@@ -220,24 +229,6 @@ impl Tx {
             )
             .collect()
     }
-
-    /// Revives a failed delivery in an operator's name; `false` where it has not failed, its
-    /// deadline has passed, its phone is no longer active or a newer event of the same agent exists.
-    pub async fn retry(
-        &mut self,
-        delivery: &str,
-        now: Timestamp,
-        actor: &str,
-    ) -> Result<bool, StoreError> {
-        let revived = run!(self, execute REVIVE, delivery, ms(now))?;
-        if revived == 1 {
-            run!(self, execute KEEP_ATTEMPT, delivery)?;
-            run!(self, execute UNLOG, delivery)?;
-            run!(self, execute AUDIT, ms(now), actor, "delivery.retry", delivery)?;
-            self.notify_outbox().await?;
-        }
-        Ok(revived == 1)
-    }
 }
 
 impl Raw {
@@ -275,7 +266,7 @@ impl Raw {
 }
 
 /// A name for a phone that does not give its token away: the first 12 hex digits of its SHA-256.
-fn fingerprint(token: &str) -> String {
+pub(super) fn fingerprint(token: &str) -> String {
     use sha2::Digest;
     let digest = sha2::Sha256::digest(token.as_bytes());
     let first = digest.first_chunk().map_or(0, |bytes: &[u8; 6]| {

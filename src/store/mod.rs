@@ -10,19 +10,24 @@
 //!
 //! `tests/store` holds both engines to all of it.
 
+mod audit;
 mod by_hand;
+mod directory;
 mod error;
 mod facts;
 mod log;
 mod modes;
 mod open;
 mod outbox;
+mod phones;
 mod posting;
 mod record;
+mod replies;
 mod roster;
 mod rows;
 mod schema;
 pub mod sql;
+mod tokens;
 mod watch;
 
 use std::{future::Future, sync::Arc};
@@ -31,8 +36,10 @@ use jiff::Timestamp;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use uuid::Uuid;
 
+pub use audit::{Actor, AuditRow};
+pub use directory::{ModeRow, StatusRow};
 pub use error::StoreError;
-pub use log::{AttemptRow, DeliveryFilter, DeliveryRow};
+pub use log::{AttemptRow, DeliveryFilter, DeliveryRow, Done, Matched};
 pub use modes::Modes;
 pub use open::OpenOptions;
 pub use outbox::{
@@ -41,7 +48,10 @@ pub use outbox::{
     messages::PushFacts,
     settle::{Kept, Settled, Settlement},
 };
+pub use phones::PhoneRow;
+pub use replies::Before;
 pub use roster::ImportCounts;
+pub use tokens::TokenRow;
 pub use watch::{Due, Watch};
 
 use sql::Dialect;
@@ -248,9 +258,10 @@ impl Tx {
 /// Every statement there is, for the test that prepares them.
 pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
     [
+        audit::ALL,
         by_hand::ALL,
+        directory::ALL,
         facts::ALL,
-        log::ALL,
         modes::ALL,
         open::ALL,
         outbox::ALL,
@@ -259,14 +270,18 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         outbox::give_back::ALL,
         outbox::messages::ALL,
         outbox::settle::ALL,
+        phones::ALL,
         posting::ALL,
         record::ALL,
+        replies::ALL,
         roster::ALL,
+        tokens::ALL,
         watch::ALL,
     ]
     .into_iter()
     .flatten()
     .copied()
+    .chain(log::statements())
 }
 
 fn ms(instant: Timestamp) -> i64 {

@@ -1,7 +1,7 @@
 //! Writing decisions: the transition, every delivery it calls for, what it makes pointless and the
 //! next due time, for a whole batch of agents in the transaction that read them.
 
-mod write;
+pub(super) mod write;
 
 pub(super) use write::ALL;
 

@@ -23,6 +23,8 @@ use crate::domain::{
 statements! {
     UPSERT_WORKSPACES = "INSERT INTO workspaces (id, name) SELECT id, name FROM {rows(id TEXT, name TEXT)} WHERE TRUE
                          ON CONFLICT (id) DO UPDATE SET name = excluded.name";
+    ASK_INVISIBLE = "UPDATE workspaces SET ask_invisible_after_seconds = v.seconds FROM {rows(id TEXT, seconds BIGINT)}
+                     WHERE workspaces.id = v.id";
     KEEP_WORKSPACES = "INSERT INTO workspaces (id, name) SELECT DISTINCT workspace_id, workspace_id
                        FROM {rows(workspace_id TEXT)} WHERE TRUE ON CONFLICT (id) DO NOTHING";
     CLEAR_HOLIDAYS = "DELETE FROM holidays WHERE workspace_id {in_list}";
@@ -31,8 +33,8 @@ statements! {
     STORED = "SELECT id, workspace_id, name, photo_url, timezone, locale, notify_start, notify_end,
                   auto_offline_after_minutes, receive_when_invisible FROM agents WHERE id {in_list} ORDER BY id";
     PAGE = "SELECT id FROM agents WHERE id > $1 ORDER BY id LIMIT $2";
-    WORKSPACES = "SELECT w.id, w.name, h.date FROM workspaces w LEFT JOIN holidays h ON h.workspace_id = w.id
-                  ORDER BY w.id, h.date";
+    WORKSPACES = "SELECT w.id, w.name, w.ask_invisible_after_seconds, h.date
+                  FROM workspaces w LEFT JOIN holidays h ON h.workspace_id = w.id ORDER BY w.id, h.date";
     DEVICES_OF = "SELECT agent_id, platform, token, environment FROM devices WHERE agent_id {in_list}
                   ORDER BY agent_id, platform, token";
     UPSERT_AGENTS = "INSERT INTO agents (id, workspace_id, name, photo_url, timezone, locale, notify_start, notify_end,
@@ -154,6 +156,14 @@ impl Tx {
             })
             .collect();
         run!(self, execute PUT_HOLIDAYS, json(&holidays))?;
+        let waits = workspaces.iter().filter_map(|w| {
+            let seconds = w.ask_invisible?.seconds();
+            Some(serde_json::json!({"id": w.id, "seconds": seconds}))
+        });
+        let waits: Vec<_> = waits.collect();
+        if !waits.is_empty() {
+            run!(self, execute ASK_INVISIBLE, json(&waits))?;
+        }
         Ok(())
     }
 
@@ -278,24 +288,7 @@ impl Tx {
 
     /// All workspaces, by id.
     pub async fn workspaces(&mut self) -> Result<Vec<Workspace>, StoreError> {
-        let rows: Vec<(String, String, Option<String>)> = run!(self, all WORKSPACES)?;
-        let mut workspaces: Vec<Workspace> = Vec::new();
-        for (id, name, date) in rows {
-            if workspaces.last().is_none_or(|w| w.id != id) {
-                workspaces.push(Workspace {
-                    id,
-                    name,
-                    holidays: Some(Vec::new()),
-                });
-            }
-            if let (Some(date), Some(holidays)) = (
-                date,
-                workspaces.last_mut().and_then(|w| w.holidays.as_mut()),
-            ) {
-                holidays.push(super::facts::parse("holidays", "date", &date, &date)?);
-            }
-        }
-        Ok(workspaces)
+        super::directory::gathered(run!(self, all WORKSPACES)?)
     }
 
     /// At most `limit` agents with ids after `after`, by id.

@@ -22,5 +22,6 @@ mod run;
 mod shell;
 mod shift;
 mod tick;
+mod token;
 mod usage;
 mod whole;

@@ -184,5 +184,13 @@ async fn an_address_that_is_taken_or_open_to_all_is_refused() {
     let open = shell.with("SHIFTBELL__HTTP__LISTEN", "0.0.0.0:0");
     open.aside("run")
         .await
-        .refused(&["$SHIFTBELL__HTTP__LISTEN"]);
+        .refused(&["http.listen", "shiftbell token create"]);
+    let made = "token create --name platform --scope platform";
+    open.aside(made).await.done();
+    let service = Service::start(&open).await;
+    assert!(service.get("/livez").await.0);
+    // A network reaches it, so the metrics take a token.
+    let (well, body) = service.get("/metrics").await;
+    assert!(!well && body.contains("401"), "{body}");
+    assert_eq!(service.stop("-TERM").await, Some(0));
 }

@@ -2,7 +2,7 @@
 
 use crate::shell::Shell;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
     "demo",
     "run",
     "tick",
@@ -11,6 +11,8 @@ const COMMANDS: [&str; 11] = [
     "export",
     "preview",
     "deliveries",
+    "token",
+    "audit",
     "doctor",
     "probe",
     "completions",

@@ -16,4 +16,5 @@ mod plans;
 mod roster;
 mod schedule;
 mod statements;
+mod tokens;
 mod world;

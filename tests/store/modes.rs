@@ -112,7 +112,7 @@ async fn an_agent_who_moves_is_missed_where_it_left(db: Database) {
     db.record(&[change("ana", Status::Online, 1, "09:00:00")], "09:00:00")
         .await;
     db.settle_modes("09:00:00").await;
-    db.sql("INSERT INTO workspaces VALUES ('other', 'Other'); UPDATE agents SET workspace_id = 'other'");
+    db.sql("INSERT INTO workspaces (id, name) VALUES ('other', 'Other'); UPDATE agents SET workspace_id = 'other'");
     let moved = Decision {
         left_workspace: Some("acme".into()),
         ..decision("ana", "other")

@@ -6,7 +6,7 @@ use shiftbell::{
         plan::Decision,
         presence::{Change, Mode, Status},
     },
-    store::{Crashed, Order, Settlement, sql::Dialect},
+    store::{Actor, Crashed, Order, Settlement, sql::Dialect},
 };
 
 use crate::{
@@ -383,7 +383,7 @@ async fn an_operator_revives_what_failed(db: Database) {
     let id = lease.id.to_string();
     let retry = async |time: &str| {
         let mut tx = db.store.begin().await.unwrap();
-        let revived = tx.retry(&id, at(time), "ops").await.unwrap();
+        let revived = tx.retry(&id, at(time), &Actor::user("ops")).await.unwrap();
         tx.commit().await.unwrap();
         revived
     };
@@ -396,8 +396,8 @@ async fn an_operator_revives_what_failed(db: Database) {
     assert_eq!(db.states().await[0], "apns pending retried_by_operator");
     let when = ms("09:01:00");
     assert_eq!(
-        db.sql("SELECT * FROM audit"),
-        format!("{when}|ops|delivery.retry|{id}")
+        db.sql("SELECT at, actor, action, target, workspace_id FROM audit"),
+        format!("{when}|ops|delivery.retry|{id}|acme")
     );
     let again = db.claim(ChannelKind::Apns, "09:01:00").await.remove(0);
     assert_eq!((again.epoch, again.tries), (2, 0));

@@ -15,13 +15,15 @@ use crate::{
 on_both!(no_statement_reads_a_whole_table);
 
 /// They read everything: that is what they are for, and nothing the service does every second.
-const READ_ALL: [&str; 6] = [
+const READ_ALL: [&str; 8] = [
     "UNPOSTED_MODES",
     "COUNT_AGENTS",
     "DEVICE_COUNTS",
     "REPLAN_ALL",
     "REPLAN_AHEAD",
     "WORKSPACES",
+    "TOKENS",
+    "USABLE_TOKENS",
 ];
 
 const BIG: [&str; 8] = [
@@ -64,7 +66,7 @@ fn fill(db: &Database) {
     let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)";
     let now = ms("12:00:00");
     for insert in [
-        "INSERT INTO workspaces {n} SELECT 'w-' || i, 'w' FROM n WHERE i <= 100",
+        "INSERT INTO workspaces (id, name) {n} SELECT 'w-' || i, 'w' FROM n WHERE i <= 100",
         "INSERT INTO holidays {n} SELECT 'w-' || (1 + i % 100), '20' || (10 + i / 100 % 90) || '-01-01' FROM n WHERE TRUE ON CONFLICT DO NOTHING",
         "INSERT INTO agents (id, workspace_id, name, timezone) {n} SELECT 'a-' || i, 'w-' || (1 + i % 100), 'a', 'UTC' FROM n",
         "INSERT INTO operating_hours {n} SELECT 'a-' || i, 'mon', '09:00', '17:00' FROM n",
@@ -98,21 +100,40 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "CLAIM" => vec!["'presence'", now, "100", now, "0", "0", "'w'"],
         "OLDER" => vec![r#"'[{"receiver":"agent:a-1","sequence":2}]'"#],
         "NEXT_SEND" => vec!["'presence'"],
-        "LAPSED" | "EXPIRED" | "REPLAN_AHEAD" | "DUE_AHEAD" | "LEASED_AHEAD" => vec![now],
+        "FORGET_REPLIES" | "USABLE_TOKENS" | "LAPSED" | "EXPIRED" | "REPLAN_AHEAD"
+        | "DUE_AHEAD" | "LEASED_AHEAD" => vec![now],
         "UNKNOWN" | "REAP" | "REVISIT" | "NEW_MODES" => {
             vec![r#"'["d-1"]'"#, now]
         }
-        "REVIVE" => vec!["'d-1'", now],
-        "ATTEMPTS_OF" | "ONE" | "KEEP_ATTEMPT" | "UNLOG" | "READ_META" => vec!["'d-1'"],
+        "REVIVE" => vec![r#"'["d-1"]'"#, now],
+        "ATTEMPTS_OF" | "ONE" | "READ_META" | "TOKEN" => vec!["'d-1'"],
         "KEEP_META" | "WRITE_META" => vec!["'key'", "'value'"],
-        "AUDIT" => vec![now, "'ops'", "'retry'", "'d-1'"],
         "PROBLEMS" => vec!["10"],
         "UNPOSTED" => vec!["'a-5000'", "500"],
         "SET" => vec!["'a-1'", "'offline'", now, "NULL"],
-        "UNSET" => vec!["'a-1'"],
         "PAGE" => vec!["'a-5000'", "100"],
-        "LIST" => vec!["NULL", "NULL", "NULL", "NULL", "0", "50"],
-        "LIST_OF_AGENT" => vec!["NULL", "NULL", "NULL", "NULL", "0", "50", "'a-1'"],
+        "LIST" => vec!["NULL", "NULL", "NULL", "NULL", "0", "50", now, "''"],
+        "LIST_OF_AGENT" => vec![
+            "NULL", "NULL", "NULL", "NULL", "0", "50", now, "''", "'a-1'",
+        ],
+        "FAILED_MATCHING" | "OPEN_MATCHING" => {
+            vec!["NULL", "NULL", "NULL", "NULL", "0", "NULL", "100"]
+        }
+        "WORKSPACE_PAGE" => vec!["'w-50'", "100"],
+        "HOLD_WORKSPACE" | "REMOVE_WORKSPACE" | "TEAM_SIZE" | "MODE" | "STATUSES" => {
+            vec!["'w-1'"]
+        }
+        "UNSET" | "HOLD_AGENT" | "WORKSPACE_OF" | "PHONES_OF" => vec!["'a-1'"],
+        "TEAM_PAGE" => vec!["'w-1'", "'a-50'", "100"],
+        "REGISTER" => vec!["'ios'", "'t-1'", "'a-1'", "'production'", now],
+        "ONE_PHONE" | "UNREGISTER" => vec!["'a-1'", "'ios'", "'t-1'"],
+        "CLAIM_KEY" => vec!["'token'", "'key'", "'hash'", now],
+        "REPLY" => vec!["'token'", "'key'"],
+        "KEEP_REPLY" => vec!["'token'", "'key'", "200", "'{}'"],
+        "REVOKE_TOKEN" => vec!["'0'", now],
+        "ADD_TOKEN" => vec!["'0'", "'t'", "'agent'", "NULL", "'a-1'", "'h'", now, "NULL"],
+        "AUDIT_PAGE" => vec!["100", "50"],
+        "AUDIT_PAGE_OF" => vec!["100", "50", "'w-1'"],
         _ if statement.binds() == 0 => vec![],
         _ => vec![r#"'[{"id":"d-1"}]'"#],
     };

@@ -169,7 +169,7 @@ async fn what_does_not_move_boundaries_marks_nobody(db: Database) {
          UPDATE devices SET state = 'disabled';
          DELETE FROM devices WHERE agent_id = 'ben';
          DELETE FROM operating_hours WHERE agent_id = 'nobody';
-         INSERT INTO workspaces VALUES ('empty', 'Empty');
+         INSERT INTO workspaces (id, name) VALUES ('empty', 'Empty');
          INSERT INTO holidays VALUES ('empty', '2026-12-25')",
     );
     assert_eq!(stale(&db), "");

@@ -4,7 +4,7 @@ use super::json::Json;
 
 /// A value that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub struct Fault {
     /// Path of the field, such as `hours[2].start`; empty where the whole line is at fault.
     pub field: String,
     /// What is wrong, and what to write instead.

@@ -1,6 +1,6 @@
 //! One line's object: an agent or a workspace, each field checked.
 
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::tz::TimeZone;
 
 use super::{
     device::device,
@@ -8,10 +8,10 @@ use super::{
     json::Json,
     schedule,
     skips::Skips,
+    team::workspace,
 };
 use crate::domain::{
     agent::{Agent, Field, Notify, Workspace},
-    hours::date_from,
     zone::Zones,
 };
 
@@ -20,7 +20,6 @@ const LONGEST_NAME: usize = 64 * 1024;
 const LONGEST_URL: usize = 2048;
 const MINUTES_A_DAY: u64 = 24 * 60;
 
-const WORKSPACE: &[&str] = &["type", "id", "name", "holidays"];
 const AGENT: &[&str] = &[
     "type",
     "id",
@@ -76,44 +75,6 @@ pub(super) fn entry(
             None
         }
     }
-}
-
-fn workspace(value: Json, findings: &mut Findings) -> Option<Entry> {
-    let mut fields = Fields::of(value, "", WORKSPACE, findings)?;
-    let id = identifier(&mut fields, "id", findings);
-    let name = name(&mut fields, findings);
-    let holidays = fields
-        .list("holidays", findings)
-        .map(|list| holidays(list, findings));
-    let (Some(id), Some(name), true) = (id, name, findings.faults.is_empty()) else {
-        return None;
-    };
-    Some(Entry::Workspace(Workspace { id, name, holidays }))
-}
-
-fn holidays(list: Vec<Json>, findings: &mut Findings) -> Vec<Date> {
-    let mut dates = Vec::with_capacity(list.len());
-    for (index, value) in list.into_iter().enumerate() {
-        match &value {
-            Json::Text(text) => match date_from(text) {
-                Some(date) => dates.push(date),
-                None => findings.refuse(
-                    format!("holidays[{index}]"),
-                    format!(
-                        "\"{}\" is not a date of the calendar, YYYY-MM-DD",
-                        shown(text)
-                    ),
-                ),
-            },
-            other => findings.refuse(
-                format!("holidays[{index}]"),
-                wrong(other, "a date \"YYYY-MM-DD\""),
-            ),
-        }
-    }
-    dates.sort_unstable();
-    dates.dedup();
-    dates
 }
 
 fn agent(value: Json, zones: &Zones, skips: &mut Skips, findings: &mut Findings) -> Option<Entry> {
@@ -237,7 +198,11 @@ fn zone(fields: &mut Fields, zones: &Zones, findings: &mut Findings) -> Option<(
     None
 }
 
-fn identifier(fields: &mut Fields, field: &str, findings: &mut Findings) -> Option<String> {
+pub(super) fn identifier(
+    fields: &mut Fields,
+    field: &str,
+    findings: &mut Findings,
+) -> Option<String> {
     let id = fields.text(field, findings)?;
     let fault = if id.is_empty() {
         "is empty".to_owned()
@@ -257,7 +222,7 @@ fn identifier(fields: &mut Fields, field: &str, findings: &mut Findings) -> Opti
     None
 }
 
-fn name(fields: &mut Fields, findings: &mut Findings) -> Option<String> {
+pub(super) fn name(fields: &mut Fields, findings: &mut Findings) -> Option<String> {
     let name = fields.text("name", findings)?;
     if name.trim().is_empty() {
         findings.refuse("name", "is empty");

@@ -9,21 +9,18 @@ use jiff::{
 };
 
 use super::fields::Findings;
-use crate::domain::{agent::Agent, hours::DaySlot};
+use crate::domain::{
+    agent::Agent,
+    clock_changes::{ClockChange, clock_changes},
+    hours::DaySlot,
+};
 
 const AHEAD: SignedDuration = SignedDuration::from_hours(366 * 24);
-
-/// A span of local time that the clock never reads.
-#[derive(Debug, Clone, Copy)]
-struct Skip {
-    from: DateTime,
-    until: DateTime,
-}
 
 /// The skips to come, worked out once a zone.
 pub(super) struct Skips {
     now: Timestamp,
-    known: HashMap<String, Vec<Skip>>,
+    known: HashMap<String, Vec<ClockChange>>,
 }
 
 impl Skips {
@@ -43,7 +40,7 @@ impl Skips {
         }
         for skip in self.known.get(&agent.timezone).into_iter().flatten() {
             let mut date = skip.from.date().saturating_sub(1.day());
-            while date <= skip.until.date() {
+            while date <= skip.to.date() {
                 warn_on(agent, *skip, date, findings);
                 let Ok(next) = date.tomorrow() else { return };
                 date = next;
@@ -52,7 +49,7 @@ impl Skips {
     }
 }
 
-fn warn_on(agent: &Agent, skip: Skip, date: Date, findings: &mut Findings) {
+fn warn_on(agent: &Agent, skip: ClockChange, date: Date, findings: &mut Findings) {
     let own = agent.overrides.iter().position(|own| own.date == date);
     if let Some(index) = own {
         for (slot, times) in agent.overrides[index].slots.iter().enumerate() {
@@ -76,14 +73,14 @@ fn warn_on(agent: &Agent, skip: Skip, date: Date, findings: &mut Findings) {
 
 fn warn_of(
     slot: DaySlot,
-    skip: Skip,
+    skip: ClockChange,
     date: Date,
     path: std::fmt::Arguments<'_>,
     findings: &mut Findings,
 ) {
     let (start, end) = slot.on(date);
-    let inside = |at: DateTime| skip.from <= at && at < skip.until;
-    let what = if inside(start) && end <= skip.until {
+    let inside = |at: DateTime| skip.from <= at && at < skip.to;
+    let what = if inside(start) && end <= skip.to {
         "it does not happen that day"
     } else if inside(start) {
         "it starts when the clock has skipped"
@@ -92,7 +89,7 @@ fn warn_of(
     } else {
         return;
     };
-    let (from, until) = (skip.from.strftime("%H:%M"), skip.until.strftime("%H:%M"));
+    let (from, until) = (skip.from.strftime("%H:%M"), skip.to.strftime("%H:%M"));
     findings.warn(
         path.to_string(),
         format!(
@@ -102,20 +99,9 @@ fn warn_of(
     );
 }
 
-fn skips_of(zone: &TimeZone, now: Timestamp) -> Vec<Skip> {
+fn skips_of(zone: &TimeZone, now: Timestamp) -> Vec<ClockChange> {
     let until = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
-    let changes = zone
-        .following(now)
-        .take_while(|change| change.timestamp() < until);
+    let mut changes = clock_changes(zone, now, until);
+    changes.retain(ClockChange::skips);
     changes
-        .filter_map(|change| {
-            let at = change.timestamp();
-            let just = at.checked_sub(SignedDuration::from_nanos(1)).ok()?;
-            let (before, after) = (zone.to_offset(just), change.offset());
-            (before < after).then(|| Skip {
-                from: before.to_datetime(at),
-                until: after.to_datetime(at),
-            })
-        })
-        .collect()
 }

@@ -142,7 +142,7 @@ impl Tx {
     }
 
     /// Ends what waits, and revokes what is under way.
-    async fn cancel(
+    pub(in crate::store) async fn cancel(
         &mut self,
         doomed: Vec<(String, bool)>,
         why: impl Fn(&str) -> Option<&'static str>,

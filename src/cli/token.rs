@@ -1,0 +1,201 @@
+//! `shiftbell token`: who may ask over HTTP. A token is shown once, when it is made.
+
+use anyhow::bail;
+use clap::Subcommand;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    Context, complain,
+    output::{Output, Row},
+};
+use crate::{
+    domain::access::{ApiToken, Grant, Scope},
+    lifecycle::Exit,
+    store::{Actor, Store, TokenRow},
+};
+
+/// What to do with tokens.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Make a token and show it, this once.
+    #[command(
+        after_help = "Examples:\n  shiftbell token create --name chat-platform --scope platform --workspace acme\n  shiftbell token create --name ana-app --scope agent --agent a-1\n  shiftbell token create --name grafana --scope ops:read --expires 2027-01-01T00:00:00Z"
+    )]
+    Create(Create),
+    /// List tokens, never their secrets.
+    #[command(after_help = "Example:\n  shiftbell token list")]
+    List,
+    /// Revoke tokens, at once and for good.
+    #[command(after_help = "Example:\n  shiftbell token revoke ID")]
+    Revoke {
+        /// The tokens' ids, as `token list` shows them.
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+/// Options of `token create`.
+#[derive(Debug, clap::Args)]
+pub struct Create {
+    /// What it is for, in your words.
+    #[arg(long)]
+    name: String,
+    /// platform, agent, ops:read or ops:write.
+    #[arg(long, value_parser = |word: &str| Scope::from_word(word).ok_or("write platform, agent, ops:read or ops:write"))]
+    scope: Scope,
+    /// Only for this workspace [default: all].
+    #[arg(long, value_name = "ID", conflicts_with = "agent")]
+    workspace: Option<String>,
+    /// The agent whose page it opens; with `--scope agent`.
+    #[arg(long, value_name = "ID", required_if_eq("scope", "agent"))]
+    agent: Option<String>,
+    /// From when on it is of no use, RFC 3339 [default: never].
+    #[arg(long, value_name = "TIME")]
+    expires: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Created<'a> {
+    id: &'a str,
+    token: String,
+}
+
+#[derive(Serialize)]
+struct Revoked<'a> {
+    id: &'a str,
+    revoked: bool,
+}
+
+impl Row for TokenRow {
+    const HEADINGS: &'static [&'static str] = &[
+        "id",
+        "name",
+        "scope",
+        "workspace",
+        "agent",
+        "created",
+        "expires",
+        "revoked",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let at = |instant: Option<Timestamp>| instant.map(|at| at.to_string()).unwrap_or_default();
+        vec![
+            self.id.clone(),
+            self.name.clone(),
+            self.scope.to_owned(),
+            self.workspace.clone().unwrap_or_default(),
+            self.agent.clone().unwrap_or_default(),
+            self.created_at.to_string(),
+            at(self.expires_at),
+            at(self.revoked_at),
+        ]
+    }
+}
+
+/// Makes, lists or revokes.
+pub async fn token(context: &Context, action: &Action) -> anyhow::Result<Exit> {
+    let store = context.store().await?;
+    let done = match action {
+        Action::Create(args) => create(context, &store, args).await,
+        Action::List => list(context, &store).await,
+        Action::Revoke { ids } => revoke(context, &store, ids).await,
+    };
+    store.close().await;
+    done
+}
+
+async fn create(context: &Context, store: &Store, args: &Create) -> anyhow::Result<Exit> {
+    if args.agent.is_some() && args.scope != Scope::Agent {
+        complain("error: --agent goes with --scope agent");
+        return Ok(Exit::Usage);
+    }
+    let (now, expires) = (context.clock.now(), args.expires);
+    if expires.is_some_and(|end| end <= now) {
+        bail!("--expires lies in the past");
+    }
+    let token = ApiToken::from_random(rand::random(), rand::random());
+    let grant = Grant {
+        scope: args.scope,
+        workspace: args.workspace.clone(),
+        agent: args.agent.clone(),
+    };
+    let (made, name, actor) = (
+        token.clone(),
+        args.name.clone(),
+        Actor::user(super::operator()),
+    );
+    let known = store
+        .unit(move |store| async move {
+            let mut tx = store.begin().await?;
+            if let Some(agent) = &grant.agent
+                && tx.agents([agent.as_str()]).await?.is_empty()
+            {
+                return Ok(false);
+            }
+            tx.add_token(&made, &name, &grant, now, expires).await?;
+            let target = (made.id(), grant.workspace.as_deref());
+            tx.audit(&actor, "token.create", &[target], now).await?;
+            tx.commit().await?;
+            Ok(true)
+        })
+        .await?;
+    if !known {
+        bail!(
+            "--agent {}: there is no such agent",
+            args.agent.as_deref().unwrap_or_default()
+        );
+    }
+    let mut output = Output::stdout(context.json);
+    let shown = Created {
+        id: token.id(),
+        token: token.expose(),
+    };
+    output.line(&shown, || shown.token.clone())?;
+    output.flush()?;
+    Ok(Exit::Done)
+}
+
+async fn list(context: &Context, store: &Store) -> anyhow::Result<Exit> {
+    let mut tx = store.snapshot().await?;
+    let rows = tx.tokens().await?;
+    tx.commit().await?;
+    let mut output = Output::stdout(context.json);
+    output.rows(rows)?;
+    output.flush()?;
+    Ok(Exit::Done)
+}
+
+async fn revoke(context: &Context, store: &Store, ids: &[String]) -> anyhow::Result<Exit> {
+    let mut output = Output::stdout(context.json);
+    let mut all = true;
+    for id in ids {
+        let (now, actor, target) = (
+            context.clock.now(),
+            Actor::user(super::operator()),
+            id.clone(),
+        );
+        let unit = store.unit(move |store| async move {
+            let mut tx = store.begin().await?;
+            let revoked = tx.revoke_token(&target, now).await?;
+            if revoked {
+                tx.audit(&actor, "token.revoke", &[(&target, None)], now)
+                    .await?;
+            }
+            tx.commit().await?;
+            Ok(revoked)
+        });
+        let revoked = unit.await?;
+        if revoked {
+            output.line(&Revoked { id, revoked }, || format!("{id}: revoked"))?;
+        } else {
+            all = false;
+            complain(&format!(
+                "error: {id}: no token of that id is in use; `shiftbell token list` shows them"
+            ));
+        }
+    }
+    output.flush()?;
+    Ok(if all { Exit::Done } else { Exit::Failed })
+}

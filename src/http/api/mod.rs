@@ -1,0 +1,136 @@
+//! `/v1`: what the chat platform, its apps and ops ask and set.
+//!
+//! To add a resource: a file with its handlers, each with its `utoipa::path`, and a line in [`routes`];
+//! it is then in `/openapi.json`, behind a token, traced and paced. A handler takes one of the callers
+//! of [`auth`] and reads every row through it. An agent's rules are those of an import
+//! ([`crate::domain::roster`]). Handlers run in tasks that nobody cancels, so they may hold transactions.
+//!
+//! `tests/api/` asks over TCP, on both databases; `tests/third_party.rs` has schemathesis look for what
+//! the document and the answers do not agree on.
+
+mod agents;
+mod audit;
+mod auth;
+mod body;
+mod boundaries;
+mod coverage;
+mod deliveries;
+mod devices;
+mod document;
+mod etag;
+mod input;
+mod once;
+mod page;
+mod presence;
+mod preview;
+mod span;
+mod trace;
+mod verbs;
+mod workspaces;
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Router,
+    http::header,
+    middleware::{from_fn, from_fn_with_state},
+    routing::get,
+};
+use tokio::sync::Notify;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{clock::Clock, domain::zone::Zones, store::Store};
+
+/// Tells the time-zone data in use, which may be replaced while the worker runs.
+pub type ZonesInUse = Arc<dyn Fn() -> Arc<Zones> + Send + Sync>;
+
+/// What the handlers know.
+#[derive(Clone)]
+pub struct Api {
+    store: Store,
+    clock: Clock,
+    zones: ZonesInUse,
+    /// Woken when there may be something to send.
+    send: Arc<Notify>,
+    paces: Arc<auth::Paces>,
+}
+
+impl Api {
+    /// Over `store`; each token may ask `per_second` times a second. `send` is notified when there
+    /// may be something to send.
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        zones: ZonesInUse,
+        send: Arc<Notify>,
+        per_second: u32,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            zones,
+            send,
+            paces: Arc::new(auth::Paces::new(per_second)),
+        }
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Api")
+    }
+}
+
+fn documented() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(document::base())
+        .routes(routes!(workspaces::list))
+        .routes(routes!(
+            workspaces::get,
+            workspaces::put,
+            workspaces::delete
+        ))
+        .routes(routes!(presence::get))
+        .routes(routes!(coverage::get))
+        .routes(routes!(agents::list))
+        .routes(routes!(
+            agents::get,
+            agents::put,
+            agents::patch,
+            agents::delete
+        ))
+        .routes(routes!(boundaries::list))
+        .routes(routes!(preview::preview))
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::get, devices::put, devices::delete))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::get))
+        .routes(routes!(verbs::retry_matching))
+        .routes(routes!(verbs::cancel_matching))
+        .routes(routes!(audit::list))
+        // The router knows no `{id}:verb`: one handler tells them apart.
+        .route("/v1/deliveries/{id}", axum::routing::post(verbs::one))
+}
+
+/// The API, and its description at `/openapi.json`, which needs no token.
+pub(super) fn routes(api: Api) -> Router {
+    let (routes, document) = documented().split_for_parts();
+    let text: Arc<str> = document::finished(document).into();
+    let document = get(async move || {
+        (
+            [(header::CONTENT_TYPE, "application/json")],
+            text.to_string(),
+        )
+    });
+    routes
+        .layer(from_fn_with_state(api.clone(), auth::known))
+        .route("/openapi.json", document)
+        .layer(from_fn(trace::traced))
+        .with_state(api)
+}
+
+/// `routes` for those alone who may read the logs of all workspaces.
+pub(super) fn guarded(routes: Router, api: &Api) -> Router {
+    routes
+        .layer(from_fn(auth::log_readers))
+        .layer(from_fn_with_state(api.clone(), auth::known))
+}
