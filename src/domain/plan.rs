@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     delivery::{AlertKind, ChannelKind},
     device::DeviceToken,
-    hours::{Away, BoundaryKind, Override, Slot},
+    hours::{Away, BoundaryKind, OperatingHours, Override, Slot},
     presence::{Reason, Status},
 };
 
@@ -70,6 +70,14 @@ pub struct ByHand {
     pub until: Option<Timestamp>,
 }
 
+impl ByHand {
+    /// When (UTC) it is over: at the time given with it, or at the first boundary after it was set.
+    pub fn over_at(&self, hours: &OperatingHours) -> Option<Timestamp> {
+        self.until
+            .or_else(|| hours.next_boundary(self.set_at).map(|b| b.at))
+    }
+}
+
 /// A phone that may ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Phone {
@@ -109,8 +117,10 @@ pub struct Decision {
     pub workspace: String,
     /// The workspace it left, whose mode may change too.
     pub left_workspace: Option<String>,
-    /// The next boundary (UTC), which is also when to look again.
+    /// The next boundary, UTC.
     pub next: Option<Timestamp>,
+    /// When (UTC) to look again: then, or when something else ends before.
+    pub due: Option<Timestamp>,
     /// Why the agent could not be evaluated; its recorded status stays.
     pub problem: Option<String>,
     /// A change of status, with the sequence it takes.

@@ -19,7 +19,6 @@ statements! {
            SELECT id, $2, $3, $4 FROM agents WHERE id = $1
            ON CONFLICT (agent_id) DO UPDATE
            SET status = excluded.status, set_at = excluded.set_at, until_at = excluded.until_at";
-    UNSET = "DELETE FROM set_by_hand WHERE agent_id = $1";
 }
 
 type Row = (String, String, i64, Option<i64>);
@@ -30,11 +29,6 @@ impl Tx {
         let (status, until) = (set.status.as_str(), set.until.map(ms));
         let written = run!(self, execute SET, agent, status, ms(set.set_at), until)?;
         Ok(written > 0)
-    }
-
-    /// Gives an agent back to its hours; `false` where nothing was set.
-    pub async fn unset_by_hand(&mut self, agent: &str) -> Result<bool, StoreError> {
-        Ok(run!(self, execute UNSET, agent)? > 0)
     }
 
     /// What was set last by hand for an agent, even if it is over.

@@ -57,7 +57,9 @@ pub fn decide(facts: &Facts, zones: &Zones, rules: &Rules, now: Timestamp) -> De
     } else {
         Vec::new()
     };
-    let by_hand = schedule.by_hand.filter(|set| holds(set, &hours, now));
+    let by_hand = schedule
+        .by_hand
+        .filter(|set| set.over_at(&hours).is_none_or(|over| now < over));
     // A time given with it that has run out since the agent was looked at last.
     let over = schedule.by_hand.and_then(|set| set.until);
     let over = over.filter(|over| recorded.evaluated_at < Some(*over) && *over <= now);
@@ -75,7 +77,8 @@ pub fn decide(facts: &Facts, zones: &Zones, rules: &Rules, now: Timestamp) -> De
         workspace: schedule.workspace.clone(),
         left_workspace: (recorded.workspace != schedule.workspace)
             .then(|| recorded.workspace.clone()),
-        next: next.into_iter().chain(ends).min(),
+        next,
+        due: next.into_iter().chain(ends).min(),
         problem: None,
         change: change(recorded, &desired),
         boundaries: ring(&reached, &hours, recorded, schedule, rules, now),
@@ -119,15 +122,6 @@ fn reached(
 struct Desired {
     status: Status,
     since: (Reason, Timestamp),
-}
-
-/// Whether a status set by hand still holds at `now`: until the time given with it, or until the
-/// first boundary after it.
-fn holds(set: &ByHand, hours: &OperatingHours, now: Timestamp) -> bool {
-    let until = set
-        .until
-        .or_else(|| hours.next_boundary(set.set_at).map(|b| b.at));
-    until.is_none_or(|until| now < until)
 }
 
 /// What made the status what it ought to be at `now`, and when (UTC): the hand that set it, the
@@ -284,6 +278,7 @@ fn unreadable(recorded: &Recorded, problem: String) -> Decision {
         workspace: recorded.workspace.clone(),
         left_workspace: None,
         next: None,
+        due: None,
         problem: Some(problem),
         change: None,
         boundaries: Vec::new(),

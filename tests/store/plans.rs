@@ -123,7 +123,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "HOLD_WORKSPACE" | "REMOVE_WORKSPACE" | "TEAM_SIZE" | "MODE" | "STATUSES" => {
             vec!["'w-1'"]
         }
-        "UNSET" | "HOLD_AGENT" | "WORKSPACE_OF" | "PHONES_OF" => vec!["'a-1'"],
+        "HOLD_AGENT" | "STATUS_OF" | "WORKSPACE_OF" | "PHONES_OF" => vec!["'a-1'"],
         "TEAM_PAGE" => vec!["'w-1'", "'a-50'", "100"],
         "REGISTER" => vec!["'ios'", "'t-1'", "'a-1'", "'production'", now],
         "ONE_PHONE" | "UNREGISTER" => vec!["'a-1'", "'ios'", "'t-1'"],

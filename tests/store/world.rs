@@ -32,6 +32,7 @@ pub(crate) fn decision(agent: &str, workspace: &str) -> Decision {
         workspace: workspace.into(),
         left_workspace: None,
         next: None,
+        due: None,
         problem: None,
         change: None,
         boundaries: Vec::new(),
@@ -67,6 +68,7 @@ pub(crate) fn shift_starts(agent: &str, sequence: i64, time: &str, tokens: &[&st
     });
     Decision {
         next: Some(at("17:00:00")),
+        due: Some(at("17:00:00")),
         boundaries: vec![Reached {
             kind: BoundaryKind::Start,
             at: at(time),

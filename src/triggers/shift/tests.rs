@@ -377,7 +377,8 @@ fn a_time_given_with_it_outlives_boundaries_and_ends_it() {
     let start = decided(recorded(Some(Status::Offline)), offline(), at("07:00"));
     assert_eq!(start.change, None);
     assert_eq!(ringing(&start), [(BoundaryKind::Start, None)]);
-    assert_eq!(start.next, Some(at("08:00")), "looked at when it is over");
+    assert_eq!(start.due, Some(at("08:00")), "looked at when it is over");
+    assert_eq!(start.next, Some(at("16:00")));
     let over = decided(on_shift(Status::Offline, "07:00"), offline(), at("08:01"));
     let change = over.change.unwrap();
     assert_eq!(
