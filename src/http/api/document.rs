@@ -87,6 +87,13 @@ pub(super) fn finished(mut document: Document) -> String {
         ];
         for operation in operations.into_iter().flatten() {
             let answers = &mut operation.responses.responses;
+            for answer in answers.values_mut() {
+                if let RefOr::T(answer) = answer
+                    && answer.description.is_empty()
+                {
+                    "Done".clone_into(&mut answer.description);
+                }
+            }
             answers.insert("default".to_owned(), RefOr::T(problem.clone()));
         }
     }

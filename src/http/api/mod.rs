@@ -34,7 +34,7 @@ use axum::{
     Router,
     http::header,
     middleware::{from_fn, from_fn_with_state},
-    routing::get,
+    routing::{get, post},
 };
 use tokio::sync::Notify;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -108,7 +108,10 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(verbs::cancel_matching))
         .routes(routes!(audit::list))
         // The router knows no `{id}:verb`: one handler tells them apart.
-        .route("/v1/deliveries/{id}", axum::routing::post(verbs::one))
+        .route(
+            "/v1/deliveries/{id}",
+            post(verbs::one).fallback(verbs::not_allowed),
+        )
 }
 
 /// The API, and its description at `/openapi.json`, which needs no token.

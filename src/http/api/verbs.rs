@@ -3,7 +3,7 @@
 
 use axum::{
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 use jiff::Timestamp;
@@ -83,18 +83,24 @@ pub(super) async fn one(
     match address.rsplit_once(':') {
         Some((id, "retry")) => retry(api, caller, id, once).await,
         Some((id, "cancel")) => cancel(api, caller, id, once).await,
-        _ => {
-            let detail = "POST is not for this address; there are {id}:retry and {id}:cancel";
-            Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
-                .with(header::ALLOW, HeaderValue::from_static("GET,HEAD")))
-        }
+        _ => Err(not_allowed(Method::POST, Path(address)).await),
     }
+}
+
+/// A method that is not for this address: a verb's takes POST, a delivery's own GET.
+pub(super) async fn not_allowed(method: Method, Path(address): Path<Word>) -> Problem {
+    let verb = [":retry", ":cancel"]
+        .iter()
+        .any(|verb| address.ends_with(verb));
+    let allowed = HeaderValue::from_static(if verb { "POST" } else { "GET,HEAD" });
+    let detail = format!("{method} is not for this address");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, allowed)
 }
 
 /// Sends a failed delivery again. 409 if it has not failed, its deadline has passed, its phone is no
 /// longer active, or a newer event has overtaken it.
-#[utoipa::path(post, path = "/v1/deliveries/{id}:retry", tag = "deliveries",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/v1/deliveries/{id}:retry", operation_id = "retry_delivery", tag = "deliveries",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, body = Outcome)))]
 async fn retry(
     State(api): State<Api>,
@@ -106,8 +112,8 @@ async fn retry(
 }
 
 /// Cancels an open delivery. 409 if it has ended.
-#[utoipa::path(post, path = "/v1/deliveries/{id}:cancel", tag = "deliveries",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/v1/deliveries/{id}:cancel", operation_id = "cancel_delivery", tag = "deliveries",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, body = Outcome)))]
 async fn cancel(
     State(api): State<Api>,
@@ -119,8 +125,8 @@ async fn cancel(
 }
 
 /// Sends all failed deliveries again that the filter matches, those that still can be.
-#[utoipa::path(post, path = "/v1/deliveries:retry", tag = "deliveries", request_body = Order,
-    params(("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/v1/deliveries:retry", operation_id = "retry_deliveries", tag = "deliveries", request_body = Order,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, body = Outcome)))]
 pub(super) async fn retry_matching(
     State(api): State<Api>,
@@ -132,8 +138,8 @@ pub(super) async fn retry_matching(
 }
 
 /// Cancels all open deliveries that the filter matches.
-#[utoipa::path(post, path = "/v1/deliveries:cancel", tag = "deliveries", request_body = Order,
-    params(("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/v1/deliveries:cancel", operation_id = "cancel_deliveries", tag = "deliveries", request_body = Order,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, body = Outcome)))]
 pub(super) async fn cancel_matching(
     State(api): State<Api>,
