@@ -128,8 +128,11 @@ impl Desk {
     /// A request without a token.
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method: Method = method.parse().unwrap();
-        let url = format!("http://{}{path}", self.address);
-        self.client.request(method, url)
+        self.client.request(method, self.url(path))
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 }
 

@@ -32,7 +32,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct Listing {
     /// Only those of this workspace.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     workspace: Option<Word>,
     /// At most so many.
     #[serde(default)]

@@ -19,7 +19,7 @@ use crate::{http::Problem, store::AuditRow};
 #[serde(deny_unknown_fields)]
 pub(super) struct Listing {
     /// Only what was done in this workspace.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     workspace: Option<Word>,
     /// At most so many.
     #[serde(default)]

@@ -30,13 +30,13 @@ pub(super) struct Listing {
     #[param(value_type = Option<String>, pattern = "^(apns|fcm|presence)$")]
     channel: Option<ChannelWord>,
     /// An agent's id.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     agent: Option<Word>,
     /// A workspace's id.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     workspace: Option<Word>,
     /// The reason, whole.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     reason: Option<Word>,
     /// Recorded at or after this instant.
     #[param(value_type = Option<String>, format = DateTime)]

@@ -33,7 +33,7 @@ const MOST: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
     /// The agent to be edited; without it `edit` is a whole agent that is not there yet.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     agent: Option<Word>,
     /// As a PATCH of the agent would have it.
     #[schema(value_type = AgentEdit)]

@@ -45,11 +45,11 @@ pub(super) struct Filter {
     state: Option<StateWord>,
     #[schema(value_type = Option<String>, pattern = "^(apns|fcm|presence)$")]
     channel: Option<ChannelWord>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     agent: Option<Word>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     workspace: Option<Word>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     reason: Option<Word>,
     /// Recorded at or after this instant.
     #[schema(value_type = Option<String>, format = DateTime)]
