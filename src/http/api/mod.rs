@@ -36,7 +36,6 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
-use tokio::sync::Notify;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{clock::Clock, domain::zone::Zones, store::Store};
@@ -50,26 +49,17 @@ pub struct Api {
     store: Store,
     clock: Clock,
     zones: ZonesInUse,
-    /// Woken when there may be something to send.
-    send: Arc<Notify>,
     paces: Arc<auth::Paces>,
 }
 
 impl Api {
-    /// Over `store`; each token may ask `per_second` times a second. `send` is notified when there
-    /// may be something to send.
-    pub fn new(
-        store: Store,
-        clock: Clock,
-        zones: ZonesInUse,
-        send: Arc<Notify>,
-        per_second: u32,
-    ) -> Self {
+    /// Over `store`; each token may ask `per_second` times a second. The worker hears of changes by the
+    /// database, so `store` must not be its own.
+    pub fn new(store: Store, clock: Clock, zones: ZonesInUse, per_second: u32) -> Self {
         Self {
             store,
             clock,
             zones,
-            send,
             paces: Arc::new(auth::Paces::new(per_second)),
         }
     }

@@ -174,7 +174,7 @@ async fn act_on_one(
         };
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
-    finish(api, tx, caller, once, 1, done).await
+    finish(tx, caller, once, 1, done).await
 }
 
 async fn act_on_matching(
@@ -218,7 +218,7 @@ async fn act_on_matching(
         }
     };
     let done = act(&mut tx, caller, &ids, verb, now).await?;
-    finish(api, tx, caller, once, ids.len(), done).await
+    finish(tx, caller, once, ids.len(), done).await
 }
 
 async fn act(
@@ -235,7 +235,6 @@ async fn act(
 }
 
 async fn finish(
-    api: &Api,
     mut tx: Tx,
     caller: &Caller,
     once: &Once,
@@ -249,6 +248,5 @@ async fn finish(
     };
     let answer = once.answer(&mut tx, caller, &outcome).await?;
     tx.commit().await?;
-    api.send.notify_waiters();
     Ok(answer)
 }
