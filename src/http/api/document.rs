@@ -4,7 +4,8 @@ use serde::Serialize;
 use utoipa::{
     OpenApi, ToSchema,
     openapi::{
-        Components, ContentBuilder, InfoBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder,
+        Components, ContentBuilder, InfoBuilder, OpenApi as Document, Ref, RefOr, Response,
+        ResponseBuilder,
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -68,15 +69,7 @@ pub(super) fn finished(mut document: Document) -> String {
         .get_or_insert_with(Components::new)
         .add_security_scheme(BEARER, SecurityScheme::Http(scheme));
     document.security = Some(vec![SecurityRequirement::new(BEARER, [""; 0])]);
-    let problem = ResponseBuilder::new()
-        .description("A problem")
-        .content(
-            "application/problem+json",
-            ContentBuilder::new()
-                .schema(Some(Ref::from_schema_name(PROBLEM)))
-                .build(),
-        )
-        .build();
+    let problem = problem();
     for item in document.paths.paths.values_mut() {
         let operations = [
             &mut item.get,
@@ -98,4 +91,14 @@ pub(super) fn finished(mut document: Document) -> String {
         }
     }
     document.to_json().unwrap_or_default()
+}
+
+/// The answer of whatever fails.
+fn problem() -> Response {
+    let schema = Ref::from_schema_name(PROBLEM);
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new()
+        .description("A problem")
+        .content("application/problem+json", content)
+        .build()
 }

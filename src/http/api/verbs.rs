@@ -184,16 +184,8 @@ async fn act_on_matching(
     body: &Json,
     verb: Verb,
 ) -> Result<Response, Problem> {
-    let Order { filter, expected } = body.read()?;
-    let filter = DeliveryFilter {
-        state: filter.state.map(StateWord::text),
-        channel: filter.channel.map(ChannelWord::text),
-        agent: filter.agent.map(|word| word.0),
-        workspace: within(caller, filter.workspace)?,
-        reason: filter.reason.map(|word| word.0),
-        since: filter.since,
-        ..DeliveryFilter::default()
-    };
+    let order: Order = body.read()?;
+    let filter = order.filter.within(caller)?;
     let now = api.clock.now();
     let mut tx = api.store.begin().await?;
     if let Some(before) = once.before(&mut tx, caller, &body.0, now).await? {
@@ -203,22 +195,41 @@ async fn act_on_matching(
         Verb::Retry => tx.failed_matching(&filter).await?,
         Verb::Cancel => tx.open_matching(&filter).await?,
     };
-    let ids = match matched {
-        Matched::Ids(ids) if ids.len() == expected as usize => ids,
+    let ids = as_expected(matched, order.expected)?;
+    let done = act(&mut tx, caller, &ids, verb, now).await?;
+    finish(tx, caller, once, ids.len(), done).await
+}
+
+impl Filter {
+    /// The same in the store's words, within what the caller sees.
+    fn within(self, caller: &Caller) -> Result<DeliveryFilter, Problem> {
+        Ok(DeliveryFilter {
+            state: self.state.map(StateWord::text),
+            channel: self.channel.map(ChannelWord::text),
+            agent: self.agent.map(|word| word.0),
+            workspace: within(caller, self.workspace)?,
+            reason: self.reason.map(|word| word.0),
+            since: self.since,
+            ..DeliveryFilter::default()
+        })
+    }
+}
+
+/// The ids, if they are as many as expected.
+fn as_expected(matched: Matched, expected: u32) -> Result<Vec<String>, Problem> {
+    let (field, detail) = match matched {
+        Matched::Ids(ids) if ids.len() == expected as usize => return Ok(ids),
         Matched::Ids(ids) => {
-            let detail = format!(
-                "{} deliveries match, not {expected}: nothing was done",
-                ids.len()
-            );
-            return Err(Problem::field(StatusCode::CONFLICT, "expected", detail));
+            let found = ids.len();
+            let detail = format!("{found} deliveries match, not {expected}: nothing was done");
+            ("expected", detail)
         }
         Matched::TooMany(most) => {
             let detail = format!("matches more than {most} deliveries: narrow it down");
-            return Err(Problem::field(StatusCode::CONFLICT, "filter", detail));
+            ("filter", detail)
         }
     };
-    let done = act(&mut tx, caller, &ids, verb, now).await?;
-    finish(tx, caller, once, ids.len(), done).await
+    Err(Problem::field(StatusCode::CONFLICT, field, detail))
 }
 
 async fn act(
