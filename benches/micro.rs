@@ -111,6 +111,7 @@ fn facts() -> Facts {
             stale_at: None,
         },
         schedule: Ok(Some(Schedule {
+            by_hand: None,
             workspace: "acme".to_owned(),
             timezone: ZONE.to_owned(),
             notify_start: true,

@@ -8,7 +8,7 @@
 mod stage;
 
 use shiftbell::{
-    domain::{delivery::AlertKind, device::DeviceToken},
+    domain::{delivery::AlertKind, device::DeviceToken, plan::ByHand, presence::Status},
     sim::script::Fault,
 };
 use stage::{Stage, time};
@@ -389,4 +389,46 @@ async fn presence_switched_on_later_is_told_the_present_once() {
     );
     stage.at("2026-03-30T09:10:00Z").await;
     assert_eq!(stage.posted().len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_click_holds_until_the_next_boundary() {
+    let stage = monday().await;
+    stage.at("2026-03-30T07:00:00Z").await;
+    stage.clock.set(time("2026-03-30T09:30:00Z"));
+    let click = |status, until: Option<&str>| ByHand {
+        status,
+        set_at: stage.clock.now(),
+        until: until.map(time),
+    };
+    let set = async |set: ByHand| {
+        let mut tx = stage.store.begin().await.unwrap();
+        assert!(!tx.set_by_hand("nobody", &set).await.unwrap());
+        assert!(tx.set_by_hand("ana", &set).await.unwrap());
+        assert_eq!(tx.by_hand("ana").await.unwrap(), Some(set));
+        tx.commit().await.unwrap();
+        stage.tick().await;
+    };
+    set(click(Status::Invisible, None)).await;
+    stage.at("2026-03-30T15:59:00Z").await;
+    stage.at("2026-03-30T16:00:00Z").await;
+    stage.clock.set(time("2026-03-30T17:00:00Z"));
+    set(click(Status::Online, Some("2026-03-30T18:00:00Z"))).await;
+    stage.at("2026-03-30T18:00:00Z").await;
+    let anas = |line: &String| line.starts_with("ana ");
+    let posted = stage.posted();
+    let posted: Vec<_> = posted.iter().filter(|line| anas(line)).collect();
+    assert_eq!(
+        posted,
+        [
+            "ana invisible manual #3",
+            "ana offline hours_end #4",
+            "ana offline sync #1",
+            "ana offline sync #6",
+            "ana online hours_start #2",
+            "ana online manual #5",
+        ]
+    );
+    let rung = stage.rung();
+    assert_eq!(rung.iter().filter(|line| anas(line)).count(), 2);
 }

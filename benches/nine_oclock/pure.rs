@@ -63,6 +63,7 @@ fn facts(zone: &str, now: Timestamp) -> Facts {
             stale_at: Some(now),
         },
         schedule: Ok(Some(Schedule {
+            by_hand: None,
             workspace: "workspace-1".to_owned(),
             timezone: zone.to_owned(),
             notify_start: true,

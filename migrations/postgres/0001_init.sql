@@ -68,6 +68,13 @@ CREATE TABLE away (
     CHECK (from_local COLLATE "C" < until_local)
 );
 
+CREATE TABLE set_by_hand (
+    agent_id TEXT COLLATE "C" PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+    status   TEXT NOT NULL CHECK (status IN ('online', 'offline', 'invisible')),
+    set_at   BIGINT NOT NULL,
+    until_at BIGINT CHECK (until_at > set_at)
+);
+
 CREATE TABLE devices (
     platform      TEXT NOT NULL CHECK (platform IN ('ios', 'android')),
     token         TEXT COLLATE "C" NOT NULL CHECK (token <> ''),
@@ -169,10 +176,11 @@ CREATE TABLE outbox (
     CHECK ((channel = 'presence') = (boundary_at IS NULL))
 ) WITH (fillfactor = 50);
 CREATE INDEX outbox_due ON outbox (channel, due_at);
-CREATE UNIQUE INDEX outbox_alert ON outbox (agent_id, boundary_at, kind, receiver) WHERE channel <> 'presence';
+CREATE INDEX outbox_alerts ON outbox (agent_id) WHERE channel <> 'presence';
 CREATE UNIQUE INDEX outbox_event ON outbox (receiver, sequence) WHERE channel = 'presence';
 
--- What has ended. Written once: a delivery has one final state.
+-- What has ended, with the attempt that ended it, if one did. Written once: a delivery has one final
+-- state. An alert's identity (agent, kind, boundary, phone) is in its id.
 CREATE TABLE deliveries (
     id            TEXT COLLATE "C" PRIMARY KEY,
     transition_id TEXT COLLATE "C" NOT NULL,
@@ -192,16 +200,23 @@ CREATE TABLE deliveries (
     epoch         BIGINT NOT NULL CHECK (epoch >= 0),
     receipt       TEXT,
     settled_at    BIGINT NOT NULL,
-    CHECK (state <> 'sent' OR epoch > 0),
+    worker        TEXT,
+    started_at    BIGINT,
+    outcome       TEXT,
+    http_status   BIGINT,
+    CHECK (state <> 'sent' OR outcome IS NOT NULL),
+    CHECK (outcome IS NULL OR epoch > 0),
+    CHECK ((outcome IS NULL) = (worker IS NULL)),
+    CHECK ((outcome IS NULL) = (started_at IS NULL)),
     CHECK ((channel = 'presence') = (sequence IS NOT NULL)),
     CHECK ((channel = 'presence') = (deadline_at IS NULL)),
     CHECK ((channel = 'presence') = (boundary_at IS NULL))
 );
-CREATE UNIQUE INDEX deliveries_alert ON deliveries (agent_id, boundary_at, kind, receiver) WHERE channel <> 'presence';
+CREATE INDEX deliveries_alerts ON deliveries (agent_id, created_at) WHERE channel <> 'presence';
 CREATE UNIQUE INDEX deliveries_event ON deliveries (receiver, sequence) WHERE channel = 'presence';
 CREATE INDEX deliveries_by_time ON deliveries (created_at);
 
--- Attempts that are over; the one under way is its delivery's lease.
+-- Attempts that are over and did not end their delivery. The one under way is its delivery's lease.
 CREATE TABLE attempts (
     delivery_id TEXT COLLATE "C" NOT NULL,
     epoch       BIGINT NOT NULL CHECK (epoch > 0),
@@ -231,6 +246,9 @@ CREATE VIEW delivery_log AS SELECT * FROM open_deliveries UNION ALL SELECT * FRO
 CREATE VIEW attempt_log AS
 SELECT delivery_id, epoch, worker, started_at, finished_at, outcome, late, http_status, reason, retry_at
 FROM attempts
+UNION ALL
+SELECT id, epoch, worker, started_at, settled_at, outcome, FALSE, http_status, reason, CAST(NULL AS BIGINT)
+FROM deliveries WHERE outcome IS NOT NULL
 UNION ALL
 SELECT id, epoch, worker, started_at, CAST(NULL AS BIGINT), CAST(NULL AS TEXT), FALSE, CAST(NULL AS BIGINT),
        CAST(NULL AS TEXT), CAST(NULL AS BIGINT)
@@ -323,6 +341,12 @@ CREATE TRIGGER away_changed AFTER UPDATE ON away
 REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_moved();
 CREATE TRIGGER away_removed AFTER DELETE ON away
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER set_by_hand_added AFTER INSERT ON set_by_hand
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER set_by_hand_changed AFTER UPDATE ON set_by_hand
+REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_moved();
+CREATE TRIGGER set_by_hand_removed AFTER DELETE ON set_by_hand
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
 CREATE FUNCTION shiftbell_holidays_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM shiftbell_mark_stale(array(
@@ -352,6 +376,7 @@ CREATE TRIGGER operating_hours_truncated AFTER TRUNCATE ON operating_hours FOR E
 CREATE TRIGGER overrides_truncated AFTER TRUNCATE ON overrides FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 CREATE TRIGGER override_slots_truncated AFTER TRUNCATE ON override_slots FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 CREATE TRIGGER away_truncated AFTER TRUNCATE ON away FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
+CREATE TRIGGER set_by_hand_truncated AFTER TRUNCATE ON set_by_hand FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 CREATE TRIGGER holidays_truncated AFTER TRUNCATE ON holidays FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 
 -- ---- who may ask, and what was asked for -----------------------------------------------------------

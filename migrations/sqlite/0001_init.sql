@@ -67,6 +67,13 @@ CREATE TABLE away (
     CHECK (from_local < until_local)
 ) WITHOUT ROWID;
 
+CREATE TABLE set_by_hand (
+    agent_id TEXT PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+    status   TEXT NOT NULL CHECK (status IN ('online', 'offline', 'invisible')),
+    set_at   BIGINT NOT NULL,
+    until_at BIGINT CHECK (until_at > set_at)
+) WITHOUT ROWID;
+
 CREATE TABLE devices (
     platform      TEXT NOT NULL CHECK (platform IN ('ios', 'android')),
     token         TEXT NOT NULL CHECK (token <> ''),
@@ -168,10 +175,11 @@ CREATE TABLE outbox (
     CHECK ((channel = 'presence') = (boundary_at IS NULL))
 ) WITHOUT ROWID;
 CREATE INDEX outbox_due ON outbox (channel, due_at);
-CREATE UNIQUE INDEX outbox_alert ON outbox (agent_id, boundary_at, kind, receiver) WHERE channel <> 'presence';
+CREATE INDEX outbox_alerts ON outbox (agent_id) WHERE channel <> 'presence';
 CREATE UNIQUE INDEX outbox_event ON outbox (receiver, sequence) WHERE channel = 'presence';
 
--- What has ended. Written once: a delivery has one final state.
+-- What has ended, with the attempt that ended it, if one did. Written once: a delivery has one final
+-- state. An alert's identity (agent, kind, boundary, phone) is in its id.
 CREATE TABLE deliveries (
     id            TEXT PRIMARY KEY,
     transition_id TEXT NOT NULL,
@@ -191,16 +199,23 @@ CREATE TABLE deliveries (
     epoch         BIGINT NOT NULL CHECK (epoch >= 0),
     receipt       TEXT,
     settled_at    BIGINT NOT NULL,
-    CHECK (state <> 'sent' OR epoch > 0),
+    worker        TEXT,
+    started_at    BIGINT,
+    outcome       TEXT,
+    http_status   BIGINT,
+    CHECK (state <> 'sent' OR outcome IS NOT NULL),
+    CHECK (outcome IS NULL OR epoch > 0),
+    CHECK ((outcome IS NULL) = (worker IS NULL)),
+    CHECK ((outcome IS NULL) = (started_at IS NULL)),
     CHECK ((channel = 'presence') = (sequence IS NOT NULL)),
     CHECK ((channel = 'presence') = (deadline_at IS NULL)),
     CHECK ((channel = 'presence') = (boundary_at IS NULL))
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX deliveries_alert ON deliveries (agent_id, boundary_at, kind, receiver) WHERE channel <> 'presence';
+CREATE INDEX deliveries_alerts ON deliveries (agent_id, created_at) WHERE channel <> 'presence';
 CREATE UNIQUE INDEX deliveries_event ON deliveries (receiver, sequence) WHERE channel = 'presence';
 CREATE INDEX deliveries_by_time ON deliveries (created_at);
 
--- Attempts that are over; the one under way is its delivery's lease.
+-- Attempts that are over and did not end their delivery. The one under way is its delivery's lease.
 CREATE TABLE attempts (
     delivery_id TEXT NOT NULL,
     epoch       BIGINT NOT NULL CHECK (epoch > 0),
@@ -230,6 +245,9 @@ CREATE VIEW delivery_log AS SELECT * FROM open_deliveries UNION ALL SELECT * FRO
 CREATE VIEW attempt_log AS
 SELECT delivery_id, epoch, worker, started_at, finished_at, outcome, late, http_status, reason, retry_at
 FROM attempts
+UNION ALL
+SELECT id, epoch, worker, started_at, settled_at, outcome, FALSE, http_status, reason, CAST(NULL AS BIGINT)
+FROM deliveries WHERE outcome IS NOT NULL
 UNION ALL
 SELECT id, epoch, worker, started_at, CAST(NULL AS BIGINT), CAST(NULL AS TEXT), FALSE, CAST(NULL AS BIGINT),
        CAST(NULL AS TEXT), CAST(NULL AS BIGINT)
@@ -264,6 +282,7 @@ CREATE TRIGGER agents_removed AFTER DELETE ON agents BEGIN
     DELETE FROM override_slots WHERE agent_id = OLD.id;
     DELETE FROM overrides WHERE agent_id = OLD.id;
     DELETE FROM away WHERE agent_id = OLD.id;
+    DELETE FROM set_by_hand WHERE agent_id = OLD.id;
     DELETE FROM devices WHERE agent_id = OLD.id;
     UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
     WHERE agent_id = OLD.id AND stale_at IS NULL;
@@ -313,6 +332,18 @@ CREATE TRIGGER away_changed AFTER UPDATE ON away BEGIN
     WHERE agent_id IN (NEW.agent_id, OLD.agent_id) AND stale_at IS NULL;
 END;
 CREATE TRIGGER away_removed AFTER DELETE ON away BEGIN
+    UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+    WHERE agent_id = OLD.agent_id AND stale_at IS NULL;
+END;
+CREATE TRIGGER set_by_hand_added AFTER INSERT ON set_by_hand BEGIN
+    UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+    WHERE agent_id = NEW.agent_id AND stale_at IS NULL;
+END;
+CREATE TRIGGER set_by_hand_changed AFTER UPDATE ON set_by_hand BEGIN
+    UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+    WHERE agent_id IN (NEW.agent_id, OLD.agent_id) AND stale_at IS NULL;
+END;
+CREATE TRIGGER set_by_hand_removed AFTER DELETE ON set_by_hand BEGIN
     UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
     WHERE agent_id = OLD.agent_id AND stale_at IS NULL;
 END;

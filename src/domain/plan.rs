@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     delivery::{AlertKind, ChannelKind},
     device::DeviceToken,
-    hours::{Away, BoundaryKind, Override, Slot},
+    hours::{Away, BoundaryKind, OperatingHours, Override, Slot},
     presence::{Reason, Status},
 };
 
@@ -51,10 +51,31 @@ pub struct Schedule {
     pub holidays: Vec<Date>,
     /// Spans off duty.
     pub away: Vec<Away>,
+    /// The status that was set by hand last, which may be over.
+    pub by_hand: Option<ByHand>,
     /// Phones that may ring.
     pub phones: Vec<Phone>,
     /// Alerts recorded and not yet under way.
     pub pending: Vec<PendingAlert>,
+}
+
+/// A status that somebody set by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByHand {
+    /// Which.
+    pub status: Status,
+    /// When, UTC.
+    pub set_at: Timestamp,
+    /// Until when (UTC) it holds, over boundaries; none: until the next boundary.
+    pub until: Option<Timestamp>,
+}
+
+impl ByHand {
+    /// When (UTC) it is over: at the time given with it, or at the first boundary after it was set.
+    pub fn over_at(&self, hours: &OperatingHours) -> Option<Timestamp> {
+        self.until
+            .or_else(|| hours.next_boundary(self.set_at).map(|b| b.at))
+    }
 }
 
 /// A phone that may ring.
@@ -96,8 +117,10 @@ pub struct Decision {
     pub workspace: String,
     /// The workspace it left, whose mode may change too.
     pub left_workspace: Option<String>,
-    /// The next boundary (UTC), which is also when to look again.
+    /// The next boundary, UTC.
     pub next: Option<Timestamp>,
+    /// When (UTC) to look again: then, or when something else ends before.
+    pub due: Option<Timestamp>,
     /// Why the agent could not be evaluated; its recorded status stays.
     pub problem: Option<String>,
     /// A change of status, with the sequence it takes.

@@ -30,7 +30,18 @@ statements! {
     STATUSES = "SELECT a.id, a.name, s.status, coalesce(s.accepts, FALSE), s.effective_at, s.boundary_at
                 FROM agents a LEFT JOIN agent_state s ON s.agent_id = a.id
                 WHERE a.workspace_id = $1 ORDER BY a.id";
+    STATUS_OF = "SELECT a.id, a.name, s.status, coalesce(s.accepts, FALSE), s.effective_at, s.boundary_at
+                 FROM agents a LEFT JOIN agent_state s ON s.agent_id = a.id WHERE a.id = $1";
 }
+
+type Recorded = (
+    String,
+    String,
+    Option<String>,
+    bool,
+    Option<i64>,
+    Option<i64>,
+);
 
 /// What was recorded last of a workspace. Instants are UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,29 +145,29 @@ impl Tx {
 
     /// The status of each of a workspace's agents, as it was recorded last, by id.
     pub async fn statuses(&mut self, workspace: &str) -> Result<Vec<StatusRow>, StoreError> {
-        type Row = (
-            String,
-            String,
-            Option<String>,
-            bool,
-            Option<i64>,
-            Option<i64>,
-        );
-        let rows: Vec<Row> = run!(self, all STATUSES, workspace)?;
-        rows.into_iter()
-            .map(|(agent, name, status, accepts, since, next)| {
-                let read = |s: String| word("agent_state", "status", &agent, &s, Status::from_word);
-                Ok(StatusRow {
-                    status: status.map(read).transpose()?,
-                    accepts_conversations: accepts,
-                    since: at("agent_state", "effective_at", &agent, since)?,
-                    next_boundary: at("agent_state", "boundary_at", &agent, next)?,
-                    agent,
-                    name,
-                })
-            })
-            .collect()
+        let rows: Vec<Recorded> = run!(self, all STATUSES, workspace)?;
+        rows.into_iter().map(recorded).collect()
     }
+
+    /// The same of one agent.
+    pub async fn status(&mut self, agent: &str) -> Result<Option<StatusRow>, StoreError> {
+        let row: Option<Recorded> = run!(self, optional STATUS_OF, agent)?;
+        row.map(recorded).transpose()
+    }
+}
+
+fn recorded(
+    (agent, name, status, accepts, since, next): Recorded,
+) -> Result<StatusRow, StoreError> {
+    let read = |s: String| word("agent_state", "status", &agent, &s, Status::from_word);
+    Ok(StatusRow {
+        status: status.map(read).transpose()?,
+        accepts_conversations: accepts,
+        since: at("agent_state", "effective_at", &agent, since)?,
+        next_boundary: at("agent_state", "boundary_at", &agent, next)?,
+        agent,
+        name,
+    })
 }
 
 fn at(

@@ -1,6 +1,6 @@
 //! Reading who is due, with everything a trigger needs to decide.
 //!
-//! A batch costs seven statements however many agents it holds, and agents who are not due are
+//! A batch costs nine statements however many agents it holds, and agents who are not due are
 //! never read. One corrupt row spoils its own agent only ([`Facts::schedule`] is a `Result`).
 
 use std::collections::HashMap;
@@ -153,6 +153,7 @@ impl Tx {
                 Ok(())
             });
         }
+        self.by_hand_of(ids, &mut parts).await?;
         self.phones_and_pending(ids, &mut parts).await?;
         Ok(parts)
     }
@@ -198,13 +199,18 @@ fn empty(workspace: String, timezone: String, notify_start: bool, notify_end: bo
         overrides: Vec::new(),
         holidays: Vec::new(),
         away: Vec::new(),
+        by_hand: None,
         phones: Vec::new(),
         pending: Vec::new(),
     }
 }
 
 /// Adds to an agent's schedule; what cannot be read spoils that schedule alone.
-fn add(parts: &mut Parts, agent: &str, put: impl FnOnce(&mut Schedule) -> Result<(), StoreError>) {
+pub(super) fn add(
+    parts: &mut Parts,
+    agent: &str,
+    put: impl FnOnce(&mut Schedule) -> Result<(), StoreError>,
+) {
     if let Some(entry) = parts.get_mut(agent)
         && let Ok(schedule) = entry
         && let Err(error) = put(schedule)

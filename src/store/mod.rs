@@ -11,6 +11,7 @@
 //! `tests/store` holds both engines to all of it.
 
 mod audit;
+mod by_hand;
 mod directory;
 mod error;
 mod facts;
@@ -24,6 +25,7 @@ mod record;
 mod replies;
 mod roster;
 mod rows;
+mod schema;
 pub mod sql;
 mod tokens;
 mod watch;
@@ -42,7 +44,7 @@ pub use modes::Modes;
 pub use open::OpenOptions;
 pub use outbox::{
     Reaped,
-    claim::{Claimed, Order},
+    claim::{Claimed, Crashed, Order},
     messages::PushFacts,
     settle::{Kept, Settled, Settlement},
 };
@@ -79,13 +81,26 @@ enum Db {
     },
 }
 
-/// For each transaction, not for the session, which may be a pooler's. Rows are picked by key; the
-/// default page cost is for discs that turn, and makes the planner read tables of some ten thousand
-/// rows whole instead (`tests/store/plans.rs`).
+/// What holds in every session. Rows are picked by key; the default page cost is for discs that turn,
+/// and makes the planner read tables of some ten thousand rows whole instead (`tests/store/plans.rs`).
+const LIMITS: [(&str, &str); 4] = [
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("random_page_cost", "1.1"),
+];
+
+/// The same for one transaction: a pooler's sessions are not ours to set.
 macro_rules! limits {
     () => {
         "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'; \
          SET LOCAL idle_in_transaction_session_timeout = '30s'; SET LOCAL random_page_cost = 1.1"
+    };
+}
+
+macro_rules! snapshot {
+    () => {
+        "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
     };
 }
 
@@ -100,6 +115,8 @@ pub struct Moved {
     pub state: DeliveryState,
     /// Why.
     pub reason: String,
+    /// Leases it has had.
+    pub epoch: i64,
     /// What it is about.
     pub about: About,
 }
@@ -139,10 +156,15 @@ impl Store {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.db {
             Db::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
-            Db::Postgres { pool, pooler, .. } => pool
-                .begin_with(concat!("BEGIN; ", limits!()))
-                .await
-                .map(|tx| Tx::Postgres(tx, !pooler)),
+            Db::Postgres { pool, pooler, .. } => {
+                let begin = if *pooler {
+                    concat!("BEGIN; ", limits!())
+                } else {
+                    "BEGIN"
+                };
+                let tx = begin_on(pool, begin).await;
+                tx.map(|tx| Tx::Postgres(tx, !pooler))
+            }
         }
         .map_err(|source| StoreError::Connection {
             what: "beginning a transaction",
@@ -154,13 +176,15 @@ impl Store {
     pub async fn snapshot(&self) -> Result<Tx, StoreError> {
         match &self.db {
             Db::Sqlite { read, .. } => read.begin().await.map(Tx::Sqlite),
-            Db::Postgres { pool, pooler, .. } => pool
-                .begin_with(concat!(
-                    "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; ",
-                    limits!()
-                ))
-                .await
-                .map(|tx| Tx::Postgres(tx, !pooler)),
+            Db::Postgres { pool, pooler, .. } => {
+                let begin = if *pooler {
+                    concat!(snapshot!(), "; ", limits!())
+                } else {
+                    snapshot!()
+                };
+                let tx = begin_on(pool, begin).await;
+                tx.map(|tx| Tx::Postgres(tx, !pooler))
+            }
         }
         .map_err(|source| StoreError::Connection {
             what: "beginning a read",
@@ -202,6 +226,21 @@ impl Store {
     }
 }
 
+/// Begins with the statement `begin`. Connections that died since they served last are passed over:
+/// nothing was asked of them yet.
+async fn begin_on(
+    pool: &PgPool,
+    begin: &'static str,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    for _ in 0..pool.size() {
+        match pool.begin_with(begin).await {
+            Err(sqlx::Error::Io(_)) => {}
+            done => return done,
+        }
+    }
+    pool.begin_with(begin).await
+}
+
 impl Tx {
     /// Makes everything in it last.
     pub async fn commit(self) -> Result<(), StoreError> {
@@ -220,6 +259,7 @@ impl Tx {
 pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
     [
         audit::ALL,
+        by_hand::ALL,
         directory::ALL,
         facts::ALL,
         modes::ALL,
@@ -227,6 +267,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         outbox::ALL,
         outbox::claim::ALL,
         outbox::end::ALL,
+        outbox::give_back::ALL,
         outbox::messages::ALL,
         outbox::settle::ALL,
         phones::ALL,

@@ -1,22 +1,22 @@
-//! Opening a database: connection options, the schema's version, the `SQLite` library's.
+//! Opening a database: connection options, and the `SQLite` library's version.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    ConnectOptions, Connection as _, Row as _,
-    migrate::Migrator,
+    ConnectOptions, Connection as _,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::{
-    Db, Store, StoreError, Tx,
+    Db, LIMITS, Store, StoreError, Tx,
+    schema::{check_version, known_version, migrate, version},
     sql::{run, statements},
 };
 
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+/// A connection that was used so lately is not asked whether it is still there.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 statements! {
     KEEP_META = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
@@ -156,10 +156,20 @@ async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
         Ok(Db::Sqlite { write, read })
     } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
         let name = format!("shiftbell {:08x}", rand::random::<u32>());
-        let connect = postgres_options(url, &name).map_err(failed)?;
+        let mut connect = postgres_options(url, &name).map_err(failed)?;
+        if !options.pooler {
+            connect = connect.options(LIMITS);
+        }
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(Duration::from_secs(10))
+            // Not before each transaction: one that served a moment ago is there.
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(
+                    async move { Ok(about.idle_for < TRUSTED || connection.ping().await.is_ok()) },
+                )
+            })
             .connect_with(connect)
             .await
             .map_err(failed)?;
@@ -221,72 +231,6 @@ fn sqlite_keeps_commits(version: &str) -> bool {
         [3, 50, patch] => patch >= 7,
         [3, minor, patch] => (minor, patch) >= (51, 3),
         _ => false,
-    }
-}
-
-/// Several may do so at once. Postgres has a lock for it; on `SQLite` all of it is one transaction
-/// that begins as the writer.
-async fn migrate(db: &Db) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Connection {
-        what: "migrating",
-        source,
-    };
-    let done = match db {
-        Db::Sqlite { write, .. } => {
-            let mut tx = write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-            // `run` is the same, but would make this future unfit for `tokio::spawn`.
-            let done = SQLITE.run_direct(None, &mut *tx, false).await;
-            if done.is_ok() {
-                tx.commit().await.map_err(failed)?;
-            }
-            done
-        }
-        Db::Postgres { pool, .. } => POSTGRES.run(pool).await,
-    };
-    done.map_err(StoreError::Migration)
-}
-
-/// The newest version this program knows; the same for both engines.
-fn known_version() -> i64 {
-    SQLITE.iter().map(|m| m.version).max().unwrap_or(0)
-}
-
-async fn check_version(db: &Db) -> Result<(), StoreError> {
-    let known = known_version();
-    match version(db).await? {
-        found if found > known => Err(StoreError::Newer { found, known }),
-        found if found < known => Err(StoreError::Older { found, known }),
-        _ => Ok(()),
-    }
-}
-
-/// 0 where there is no schema yet.
-async fn version(db: &Db) -> Result<i64, StoreError> {
-    const EXISTS_SQLITE: &str =
-        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
-    const EXISTS_POSTGRES: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
-    const NEWEST: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
-    let failed = |source| StoreError::Connection {
-        what: "reading the schema's version",
-        source,
-    };
-    macro_rules! ask {
-        ($pool:expr, $exists:expr) => {{
-            // As text: a pooler may give each of two round trips to another session.
-            let exists = sqlx::raw_sql($exists).fetch_one($pool).await;
-            if !exists
-                .and_then(|row| row.try_get::<bool, _>(0))
-                .map_err(failed)?
-            {
-                return Ok(0);
-            }
-            let newest = sqlx::raw_sql(NEWEST).fetch_one($pool).await;
-            newest.and_then(|row| row.try_get(0)).map_err(failed)
-        }};
-    }
-    match db {
-        Db::Sqlite { write, .. } => ask!(write, EXISTS_SQLITE),
-        Db::Postgres { pool, .. } => ask!(pool, EXISTS_POSTGRES),
     }
 }
 

@@ -1,5 +1,5 @@
 //! The outbox: claiming what is due under a lease ([`claim`]), making messages of it ([`messages`]),
-//! settling what it came to ([`settle`]), moving what has ended to the log ([`end`]), and here,
+//! settling what it came to ([`settle`], [`give_back`]), moving what has ended to the log ([`end`]), and here,
 //! taking back what nobody holds any more.
 //!
 //! - A delivery is in `outbox` while it is open, and in `deliveries` once it has ended: one of the
@@ -8,8 +8,8 @@
 //!   settlement changes the delivery only under that epoch. A holder whose lease was taken over
 //!   marks its own attempt late and touches nothing else.
 //! - A lease that ran out leaves its attempt's outcome `unknown`; a delivery that took its holder
-//!   down three times has failed as `poison`. Once it has done so, it is leased alone, so that it
-//!   takes nobody else with it.
+//!   down three times has failed as `poison`. After the first time it is leased with a few others
+//!   that have gone down, after the second alone: an innocent one never fails for a neighbour.
 //! - For one agent (or workspace) at most one presence event is under way, and none that a later
 //!   one has overtaken.
 //!
@@ -39,6 +39,7 @@ pub(super) use overtaken;
 
 pub(super) mod claim;
 pub(super) mod end;
+pub(super) mod give_back;
 pub(super) mod messages;
 pub(super) mod settle;
 

@@ -26,12 +26,13 @@ pub(super) fn id(table: &'static str, value: &str) -> Result<Uuid, StoreError> {
     word(table, "id", value, value, |v| Uuid::parse_str(v).ok())
 }
 
-/// A delivery that came to its end: id, channel, state, reason, transition, agent, kind, boundary.
+/// A delivery that came to its end: id, channel, state, reason, epoch, transition, agent, kind, boundary.
 pub(super) type MovedRow = (
     String,
     String,
     String,
     Option<String>,
+    i64,
     String,
     Option<String>,
     String,
@@ -42,7 +43,7 @@ pub(super) type MovedRow = (
 pub(super) fn moved(rows: Vec<MovedRow>) -> Result<Vec<Moved>, StoreError> {
     rows.into_iter()
         .map(
-            |(key, channel, state, reason, transition, agent, kind, boundary)| {
+            |(key, channel, state, reason, epoch, transition, agent, kind, boundary)| {
                 Ok(Moved {
                     about: about(&key, transition, agent, kind, boundary)?,
                     id: id("deliveries", &key)?,
@@ -61,6 +62,7 @@ pub(super) fn moved(rows: Vec<MovedRow>) -> Result<Vec<Moved>, StoreError> {
                         DeliveryState::from_word,
                     )?,
                     reason: reason.unwrap_or_default(),
+                    epoch,
                 })
             },
         )

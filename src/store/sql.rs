@@ -85,11 +85,11 @@ fn expand(fragment: &str, dialect: Dialect) -> String {
                 .collect();
             format!("(SELECT {} FROM json_each($1)) AS v", columns.join(", "))
         }
-        Some(columns) => format!("jsonb_to_recordset(CAST($1 AS jsonb)) AS v({columns})"),
+        Some(columns) => format!("json_to_recordset(CAST($1 AS json)) AS v({columns})"),
         None => match (fragment, sqlite) {
             ("in_list", true) => "IN (SELECT value FROM json_each($1))".into(),
             ("in_list", false) => {
-                "= ANY (ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS jsonb))))".into()
+                "= ANY (ARRAY(SELECT json_array_elements_text(CAST($1 AS json))))".into()
             }
             ("later", true) => "max".into(),
             ("later", false) => "greatest".into(),
@@ -171,7 +171,7 @@ mod tests {
         assert!(sqlite.contains("IN (SELECT value FROM json_each($1))"));
         assert!(!sqlite.contains("SKIP LOCKED"));
         let postgres = render(text, Dialect::Postgres);
-        assert!(postgres.contains("jsonb_to_recordset(CAST($1 AS jsonb)) AS v(id TEXT, n BIGINT)"));
+        assert!(postgres.contains("json_to_recordset(CAST($1 AS json)) AS v(id TEXT, n BIGINT)"));
         assert!(postgres.ends_with("FOR UPDATE SKIP LOCKED"));
         assert_eq!(render("{lock o}", Dialect::Postgres), "FOR UPDATE OF o");
     }

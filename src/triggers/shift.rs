@@ -2,7 +2,8 @@
 //!
 //! The desired status is a pure function of what is stored; the decision acts on its difference
 //! from the status recorded last and never replays history. A boundary rings only if it was
-//! planned before it came, or came after the edit that made it: an edit is not a shift.
+//! planned before it came, or came after the edit that made it: an edit is not a shift. A status set by
+//! hand goes before the hours until it is over; boundaries ring all the same.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::domain::{
     alert,
     delivery::{AlertKind, ChannelKind},
     hours::{Boundary, BoundaryKind, OperatingHours},
-    plan::{Decision, Facts, NewAlert, Reached, Recorded, Schedule, StatusChange},
+    plan::{ByHand, Decision, Facts, NewAlert, Reached, Recorded, Schedule, StatusChange},
     presence::{Reason, Status},
     zone::Zones,
 };
@@ -56,19 +57,30 @@ pub fn decide(facts: &Facts, zones: &Zones, rules: &Rules, now: Timestamp) -> De
     } else {
         Vec::new()
     };
-    let desired = if hours.on_duty_at(now) {
-        Status::Online
-    } else {
-        Status::Offline
+    let by_hand = schedule
+        .by_hand
+        .filter(|set| set.over_at(&hours).is_none_or(|over| now < over));
+    // A time given with it that has run out since the agent was looked at last.
+    let over = schedule.by_hand.and_then(|set| set.until);
+    let over = over.filter(|over| recorded.evaluated_at < Some(*over) && *over <= now);
+    let desired = Desired {
+        status: match &by_hand {
+            Some(set) => set.status,
+            None if hours.on_duty_at(now) => Status::Online,
+            None => Status::Offline,
+        },
+        since: since(by_hand.as_ref(), over, reached.last(), now),
     };
+    let ends = by_hand.and_then(|set| set.until);
     Decision {
         agent: recorded.agent.clone(),
         workspace: schedule.workspace.clone(),
         left_workspace: (recorded.workspace != schedule.workspace)
             .then(|| recorded.workspace.clone()),
         next,
+        due: next.into_iter().chain(ends).min(),
         problem: None,
-        change: change(recorded, desired, reached.last(), now),
+        change: change(recorded, &desired),
         boundaries: ring(&reached, &hours, recorded, schedule, rules, now),
         removed: false,
         cancel: outdated(schedule, &hours),
@@ -106,22 +118,35 @@ fn reached(
     came
 }
 
-fn change(
-    recorded: &Recorded,
-    desired: Status,
+/// The status that ought to be, and what made it so.
+struct Desired {
+    status: Status,
+    since: (Reason, Timestamp),
+}
+
+/// What made the status what it ought to be at `now`, and when (UTC): the hand that set it, the
+/// newest boundary, the end of the time for which it was set; or else it just was not the recorded one.
+fn since(
+    by_hand: Option<&ByHand>,
+    over: Option<Timestamp>,
     newest: Option<&Boundary>,
     now: Timestamp,
-) -> Option<StatusChange> {
-    if recorded.status == Some(desired) {
+) -> (Reason, Timestamp) {
+    match (by_hand, newest) {
+        (Some(set), _) => (Reason::Manual, set.set_at.min(now)),
+        (None, Some(b)) if b.kind == BoundaryKind::Start => (Reason::HoursStart, b.at),
+        (None, Some(b)) => (Reason::HoursEnd, b.at),
+        (None, None) => (Reason::Sync, over.unwrap_or(now)),
+    }
+}
+
+fn change(recorded: &Recorded, desired: &Desired) -> Option<StatusChange> {
+    if recorded.status == Some(desired.status) {
         return None;
     }
-    let (reason, effective_at) = match newest {
-        Some(b) if b.kind == BoundaryKind::Start => (Reason::HoursStart, b.at),
-        Some(b) => (Reason::HoursEnd, b.at),
-        None => (Reason::Sync, now),
-    };
+    let (reason, effective_at) = desired.since;
     Some(StatusChange {
-        status: desired,
+        status: desired.status,
         reason,
         effective_at,
         sequence: recorded.sequence + 1,
@@ -232,7 +257,11 @@ fn removed(recorded: &Recorded, now: Timestamp) -> Decision {
     let known = recorded.status.is_some();
     Decision {
         change: if known {
-            change(recorded, Status::Offline, None, now)
+            let gone = Desired {
+                status: Status::Offline,
+                since: (Reason::Sync, now),
+            };
+            change(recorded, &gone)
         } else {
             None
         },
@@ -249,6 +278,7 @@ fn unreadable(recorded: &Recorded, problem: String) -> Decision {
         workspace: recorded.workspace.clone(),
         left_workspace: None,
         next: None,
+        due: None,
         problem: Some(problem),
         change: None,
         boundaries: Vec::new(),

@@ -5,6 +5,7 @@
 //! hands the outcomes to the settler. A send that would begin after its lease or past its deadline
 //! (the process was frozen) does not begin.
 
+mod outbox;
 mod send;
 
 use std::{
@@ -25,7 +26,7 @@ use super::{
     message::Prepare,
     scan::Scan,
     settle::{Outcome, settler},
-    tell::{self, chain},
+    tell::chain,
 };
 use crate::{
     channels::Channel,
@@ -34,13 +35,13 @@ use crate::{
         delivery::DeliveryState,
         pace::Pace,
     },
-    store::{Claimed, Order, StoreError},
+    store::{Claimed, Crashed, StoreError},
 };
 
 /// Deliveries claimed in one transaction, at most.
 const CLAIM: usize = 500;
 /// Looks at the outbox at least so often, should a wake-up be lost.
-const FALLBACK: Duration = Duration::from_secs(10);
+const FALLBACK: Duration = Duration::from_mins(1);
 /// While less than a quarter of the places is free, so long for others to become free: each claim is a
 /// transaction, and thirty deliveries cost hardly more than one.
 const GATHER: Duration = Duration::from_millis(5);
@@ -193,14 +194,14 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         if granted == 0 {
             return Ok(Round::Wait(Wait::Paced(lock(&self.state.pace).next_in())));
         }
-        let mut claim = self.claim((granted * batch).min(CLAIM), false).await?;
+        let limit = (granted * batch).min(CLAIM);
+        let mut claim = self.claim(limit, Crashed::Never).await?;
         let mut alone = None;
         if claim.leases.is_empty() && self.in_flight() == 0 {
-            // What took a worker down goes alone, so that it takes nobody else with it.
             let permit = Arc::clone(&self.shared.suspect).try_acquire_owned();
             alone = permit.ok().map(Arc::new);
             if alone.is_some() {
-                claim = self.claim(1, true).await?;
+                claim = self.claim_suspects(limit).await?;
             }
         }
         if claim.leases.is_empty() {
@@ -237,91 +238,6 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             Allowance::All => Ok(free),
         }
     }
-
-    async fn claim(&self, limit: usize, suspects: bool) -> Result<Claim<C::Message>, StoreError> {
-        let (kind, worker, zones) = (
-            self.channel.kind(),
-            Arc::clone(&self.shared.worker),
-            self.scan.zones(),
-        );
-        let (clock, lease) = (self.shared.clock.clone(), self.limits.lease);
-        let claim = self.shared.store.unit(move |store| async move {
-            let mut tx = store.begin().await?;
-            // Only now: SQLite's one writer may have let it wait for long.
-            let now = clock.now();
-            let until = now + lease;
-            let order = Order {
-                channel: kind,
-                now,
-                until,
-                limit: limit as i64,
-                worker: &worker,
-                suspects,
-            };
-            let leases = tx.claim(&order).await?;
-            let messages = if leases.is_empty() {
-                Vec::new()
-            } else {
-                C::Message::prepare(&mut tx, &leases, &zones).await?
-            };
-            tx.commit().await?;
-            Ok(Claim {
-                until,
-                leases,
-                messages,
-            })
-        });
-        claim.await
-    }
-
-    /// How long until something is due.
-    async fn until_due(&self, now: Timestamp) -> Result<Wait, StoreError> {
-        let kind = self.channel.kind();
-        let next = self.shared.store.unit(move |store| async move {
-            let mut tx = store.snapshot().await?;
-            let next = tx.next_send(kind).await?;
-            tx.commit().await?;
-            Ok(next)
-        });
-        // What is due and was not claimed waits for another event of its agent to come back.
-        let wait = |at: Timestamp| {
-            at.duration_since(now)
-                .unsigned_abs()
-                .clamp(Duration::from_millis(5), FALLBACK)
-        };
-        Ok(match next.await? {
-            Some(at) if at <= now => {
-                if self.in_flight() == 0 {
-                    self.sweep(now).await?;
-                }
-                Wait::For(Duration::from_millis(50))
-            }
-            Some(at) => Wait::For(wait(at)),
-            None => Wait::For(FALLBACK),
-        })
-    }
-
-    /// An event that returned to wait just when a later one was recorded is overtaken and cannot be
-    /// claimed: this is where it comes to its end.
-    async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
-        let ended = self.shared.store.unit(move |store| async move {
-            let mut tx = store.begin().await?;
-            let ended = tx.sweep(now).await?;
-            tx.commit().await?;
-            Ok(ended)
-        });
-        tell::ended(&ended.await?);
-        Ok(())
-    }
-}
-
-/// What was leased at once.
-struct Claim<M> {
-    /// When (UTC) the leases run out.
-    until: Timestamp,
-    leases: Vec<Claimed>,
-    /// One for each, or why there is none.
-    messages: Vec<Result<M, &'static str>>,
 }
 
 enum Round {

@@ -33,8 +33,8 @@ pub struct Shared {
     pub scan_wake: Arc<Notify>,
     /// Wakes the lanes: there may be something to send.
     pub send_wake: Arc<Notify>,
-    /// Held while a delivery is under way that took a worker down before: one at a time, whatever its
-    /// lane, or the one at fault would bring the blame on an innocent one of another receiver.
+    /// Held while deliveries are under way whose worker went down before: those of one lane at a time,
+    /// or the one at fault would bring the blame on innocent ones of another receiver.
     pub suspect: Arc<Semaphore>,
 }
 

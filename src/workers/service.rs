@@ -117,7 +117,7 @@ impl Engine {
                 lanes.await;
             }
         }
-        self.count(true).await
+        Ok(())
     }
 
     /// Runs until `stop`; then ends what is under way.
@@ -238,8 +238,8 @@ impl Engine {
         }
     }
 
-    /// Refreshes the gauges that are counted in the database.
-    async fn count(&self, devices: bool) -> Result<(), StoreError> {
+    /// Refreshes the gauges that are counted in the database; those of the `devices` by reading all.
+    pub async fn count(&self, devices: bool) -> Result<(), StoreError> {
         let now = self.shared.clock.now();
         let counted = self.shared.store.unit(move |store| async move {
             let mut tx = store.snapshot().await?;

@@ -23,6 +23,7 @@ pub(super) fn ended(deliveries: &[Moved]) {
             state,
             reason,
             about,
+            ..
         } = delivery;
         metrics::delivery_settled(*channel, *state, reason, None);
         tracing::info!(

@@ -39,13 +39,13 @@ pub(crate) async fn fill(desk: &Desk) {
         (4, "b-1", "bolt", "failed"),
     ] {
         let columns = "id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at, deadline_at,
-            created_at, due_at, state, reason, tries, epoch, settled_at";
+            created_at, due_at, state, reason, tries, epoch, settled_at,
+            worker, started_at, outcome";
         let row = format!(
             "INSERT INTO deliveries ({columns}) VALUES ('{}', '{}', 'fcm', '{workspace}', '{agent}', 'hours_start',
-             'CANARY-{agent}', {now} + {n}, {now} + 60000, {now} + {n}, {now}, '{state}', 'why', 1, 1, {now});
-             INSERT INTO attempts (delivery_id, epoch, worker, started_at, finished_at, outcome)
-             VALUES ('{}', 1, 'w', {now}, {now}, '{state}');",
-            id(n), id(0), id(n)
+             'CANARY-{agent}', {now} + {n}, {now} + 60000, {now} + {n}, {now}, '{state}', 'why', 1, 1, {now},
+             'w', {now}, '{state}');",
+            id(n), id(0)
         );
         sql.push_str(&row);
     }

@@ -48,6 +48,7 @@ async fn every_route_is_described() {
             "GET /v1/agents/{id}/boundaries",
             "GET /v1/agents/{id}/devices",
             "GET /v1/agents/{id}/devices/{platform}/{token}",
+            "GET /v1/agents/{id}/status",
             "GET /v1/audit",
             "GET /v1/deliveries",
             "GET /v1/deliveries/{id}",
@@ -63,6 +64,7 @@ async fn every_route_is_described() {
             "POST /v1/deliveries:retry",
             "PUT /v1/agents/{id}",
             "PUT /v1/agents/{id}/devices/{platform}/{token}",
+            "PUT /v1/agents/{id}/status",
             "PUT /v1/workspaces/{id}",
         ]
     );

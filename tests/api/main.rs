@@ -16,6 +16,7 @@ mod devices;
 mod document;
 mod hours;
 mod others;
+mod status;
 mod tenants;
 mod tokens;
 mod workspaces;

@@ -34,6 +34,8 @@ fn of_bolt(path: &str) -> String {
 fn body(path: &str) -> Value {
     if path.contains("/devices/") {
         json!({})
+    } else if path.ends_with("/status") {
+        json!({"status": "offline"})
     } else if path.starts_with("/v1/workspaces") {
         json!({"name": "Mine"})
     } else if path.ends_with(":preview") {
@@ -82,7 +84,7 @@ async fn a_token_of_one_workspace_finds_nothing_of_another(db: Database) {
             );
         }
     }
-    assert!(tried >= 24 + 3 + 7, "{tried}");
+    assert!(tried >= 26 + 3 + 7, "{tried}");
     let after = desk.db.sql("SELECT * FROM agents; SELECT * FROM workspaces; SELECT * FROM delivery_log; SELECT * FROM devices");
     assert_eq!(before, after);
 }
@@ -106,7 +108,7 @@ async fn a_token_of_one_agent_finds_nothing_of_another(db: Database) {
         );
         tried += u32::from(answer.status == 404);
     }
-    assert_eq!(tried, 9, "pages, phones, boundaries and preview");
+    assert_eq!(tried, 11, "pages, phones, status, boundaries and preview");
 }
 
 async fn nothing_is_moved_between_workspaces_by_one_of_them(db: Database) {

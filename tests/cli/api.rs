@@ -96,9 +96,9 @@ async fn what_is_retried_is_sent(db: Database) {
         "INSERT INTO transitions (id, workspace_id, agent_id, reason, boundary_kind, boundary_at, effective_at, recorded_at)
          VALUES ('{id}', 'acme', 'ana', 'hours_start', 'start', {boundary}, {boundary}, {boundary});
          INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at, deadline_at,
-             created_at, due_at, state, reason, tries, epoch, settled_at)
+             created_at, due_at, state, reason, tries, epoch, settled_at, worker, started_at, outcome)
          VALUES ('{id}', '{id}', 'fcm', 'acme', 'ana', 'hours_start', 'ana-phone', {boundary}, {at} + 600000,
-             {at}, {at}, 'failed', 'INTERNAL', 1, 1, {at})"
+             {at}, {at}, 'failed', 'INTERNAL', 1, 1, {at}, 'w', {at}, 'failed')"
     ));
     let path = format!("/v1/deliveries/{id}:retry");
     let done = platform.ask("POST", &path, json!({})).await;

@@ -12,7 +12,7 @@ use super::{
     support::postgres::Cluster,
 };
 
-const STUCK: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shiftbell' \
+const STUCK: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'shiftbell%' \
                      AND datname = current_database() AND state LIKE 'idle in transaction%'";
 
 pub(crate) async fn inject(extent: Extent) -> Report {

@@ -12,7 +12,7 @@ use super::{
 };
 
 const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                       AND application_name = 'shiftbell' AND wait_event_type = 'Lock'";
+                       AND application_name LIKE 'shiftbell%' AND wait_event_type = 'Lock'";
 const SERIALIZABLE: &str = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I \
                             SET default_transaction_isolation = serializable', current_database()); END $$";
 

@@ -206,18 +206,21 @@ async fn another_alert_of_the_same_identity_is_refused(db: Database) {
                  sequence, due_at, deadline_at, created_at{values} FROM outbox WHERE channel = '{channel}'"
         ))
     };
+    // An alert's identity is its id; an event's is its sequence, too.
+    let mut refusals = Vec::new();
     for channel in ["apns", "presence"] {
-        let one = format!("one {channel}");
-        copy("deliveries", &one, "sent", channel).unwrap();
-        let refusals = [
-            copy("outbox", "another", "", channel),
-            copy("deliveries", "another", "failed", channel),
-            copy("deliveries", &one, "failed", channel),
-        ];
-        for refusal in refusals {
-            let refusal = refusal.unwrap_err().to_lowercase();
-            assert!(refusal.contains("unique"), "{refusal}");
-        }
+        let id = db.sql(&format!(
+            "SELECT id FROM outbox WHERE channel = '{channel}'"
+        ));
+        refusals.push(copy("outbox", &id, "", channel));
+        copy("deliveries", &id, "failed", channel).unwrap();
+        refusals.push(copy("deliveries", &id, "failed", channel));
+    }
+    refusals.push(copy("outbox", "another", "", "presence"));
+    refusals.push(copy("deliveries", "another", "failed", "presence"));
+    for refusal in refusals {
+        let refusal = refusal.unwrap_err().to_lowercase();
+        assert!(refusal.contains("unique"), "{refusal}");
     }
 }
 

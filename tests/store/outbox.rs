@@ -6,7 +6,7 @@ use shiftbell::{
         plan::Decision,
         presence::{Change, Mode, Status},
     },
-    store::{Actor, Order, Settlement, sql::Dialect},
+    store::{Actor, Crashed, Order, Settlement, sql::Dialect},
 };
 
 use crate::{
@@ -81,7 +81,7 @@ async fn claims_skip_what_others_claimed(db: Database) {
         until,
         limit,
         worker,
-        suspects: false,
+        crashed: Crashed::Never,
     };
     let first = one.claim(&order(2, "one")).await.unwrap();
     assert_eq!(first.len(), 2);
@@ -212,7 +212,7 @@ async fn an_old_epoch_settles_nothing(db: Database) {
         device: DeviceFate::Disable(None),
         ..settlement(&old, DeliveryState::Failed, "09:01:05")
     };
-    assert_eq!(db.settle(&[dead]).await, 1);
+    assert_eq!(db.settle(std::slice::from_ref(&dead)).await, 1);
     assert_eq!(
         db.states().await,
         ["apns leased lease_ran_out", "presence 1 pending"]
@@ -232,11 +232,13 @@ async fn an_old_epoch_settles_nothing(db: Database) {
     assert_eq!(attempts[1].outcome, None);
     drop(tx);
     assert_eq!(db.sql("SELECT state FROM devices"), "active");
+    let alive = settlement(&new, DeliveryState::Sent, "09:01:06");
     assert_eq!(
-        db.settle(&[settlement(&new, DeliveryState::Sent, "09:01:06")])
-            .await,
-        0
+        db.settle(&[dead, alive]).await,
+        1,
+        "an old answer that comes together with the new one is none"
     );
+    assert_eq!(db.sql("SELECT state FROM devices"), "active");
     assert_eq!(db.states().await[0], "apns sent test");
 }
 

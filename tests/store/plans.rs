@@ -73,9 +73,9 @@ fn fill(db: &Database) {
         "INSERT INTO devices (platform, token, agent_id) {n} SELECT 'ios', 't-' || i, 'a-' || i FROM n",
         "INSERT INTO transitions (id, workspace_id, agent_id, reason, status, sequence, effective_at, recorded_at)
          {n} SELECT 't-' || i, 'w-' || (1 + i % 100), 'a-' || i, 'sync', 'online', 1, 1, 1 FROM n",
-        "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, sequence, state, due_at, settled_at, created_at, tries, epoch)
+        "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, sequence, state, due_at, settled_at, created_at, tries, epoch, worker, started_at, outcome)
          {n} SELECT 'd-' || i, 't-' || i, 'presence', 'w-' || (1 + i % 100), 'a-' || i, 'agent.status_changed', 'agent:a-' || i, 1,
-             'sent', {now} + i, 1, i, 1, 1 FROM n",
+             'sent', {now} + i, 1, i, 1, 1, 'w', 1, 'sent' FROM n",
         "INSERT INTO outbox (id, transition_id, channel, workspace_id, agent_id, kind, receiver, sequence, due_at, created_at)
          {n} SELECT 'o-' || i, 't-' || i, 'presence', 'w-' || (1 + i % 100), 'a-' || i, 'agent.status_changed', 'agent:a-' || i, 2,
              {now} + i, i FROM n WHERE i <= 100",
@@ -97,7 +97,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
     let now = now.as_str();
     let samples = match statement.name {
         "DUE" | "DIRTY_NOW" => vec![now, "100"],
-        "CLAIM" => vec!["'presence'", now, "100", now, "FALSE", "'w'"],
+        "CLAIM" => vec!["'presence'", now, "100", now, "0", "0", "'w'"],
         "OLDER" => vec![r#"'[{"receiver":"agent:a-1","sequence":2}]'"#],
         "NEXT_SEND" => vec!["'presence'"],
         "FORGET_REPLIES" | "USABLE_TOKENS" | "LAPSED" | "EXPIRED" | "REPLAN_AHEAD"
@@ -110,6 +110,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "KEEP_META" | "WRITE_META" => vec!["'key'", "'value'"],
         "PROBLEMS" => vec!["10"],
         "UNPOSTED" => vec!["'a-5000'", "500"],
+        "SET" => vec!["'a-1'", "'offline'", now, "NULL"],
         "PAGE" => vec!["'a-5000'", "100"],
         "LIST" => vec!["NULL", "NULL", "NULL", "NULL", "0", "50", now, "''"],
         "LIST_OF_AGENT" => vec![
@@ -122,7 +123,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "HOLD_WORKSPACE" | "REMOVE_WORKSPACE" | "TEAM_SIZE" | "MODE" | "STATUSES" => {
             vec!["'w-1'"]
         }
-        "HOLD_AGENT" | "WORKSPACE_OF" | "PHONES_OF" => vec!["'a-1'"],
+        "HOLD_AGENT" | "STATUS_OF" | "WORKSPACE_OF" | "PHONES_OF" => vec!["'a-1'"],
         "TEAM_PAGE" => vec!["'w-1'", "'a-50'", "100"],
         "REGISTER" => vec!["'ios'", "'t-1'", "'a-1'", "'production'", now],
         "ONE_PHONE" | "UNREGISTER" => vec!["'a-1'", "'ios'", "'t-1'"],

@@ -10,7 +10,7 @@ use shiftbell::{
         plan::{Decision, NewAlert, Phone, Reached, StatusChange},
         presence::{Reason, Status},
     },
-    store::{Claimed, DeliveryFilter, DeliveryRow, Order, Settlement},
+    store::{Claimed, Crashed, DeliveryFilter, DeliveryRow, Order, Settlement},
 };
 
 use crate::support::Database;
@@ -32,6 +32,7 @@ pub(crate) fn decision(agent: &str, workspace: &str) -> Decision {
         workspace: workspace.into(),
         left_workspace: None,
         next: None,
+        due: None,
         problem: None,
         change: None,
         boundaries: Vec::new(),
@@ -67,6 +68,7 @@ pub(crate) fn shift_starts(agent: &str, sequence: i64, time: &str, tokens: &[&st
     });
     Decision {
         next: Some(at("17:00:00")),
+        due: Some(at("17:00:00")),
         boundaries: vec![Reached {
             kind: BoundaryKind::Start,
             at: at(time),
@@ -120,15 +122,25 @@ impl Database {
 
     /// Leases what is due at `time`, for a minute.
     pub(crate) async fn claim(&self, channel: ChannelKind, time: &str) -> Vec<Claimed> {
-        self.claim_those(channel, time, false).await
+        self.claim_those(channel, time, Crashed::Never).await
     }
 
     /// The same, of those that took a worker down before.
     pub(crate) async fn claim_suspects(&self, channel: ChannelKind, time: &str) -> Vec<Claimed> {
-        self.claim_those(channel, time, true).await
+        let once = self.claim_those(channel, time, Crashed::Once).await;
+        if once.is_empty() {
+            self.claim_those(channel, time, Crashed::Again).await
+        } else {
+            once
+        }
     }
 
-    async fn claim_those(&self, channel: ChannelKind, time: &str, suspects: bool) -> Vec<Claimed> {
+    async fn claim_those(
+        &self,
+        channel: ChannelKind,
+        time: &str,
+        crashed: Crashed,
+    ) -> Vec<Claimed> {
         let mut tx = self.store.begin().await.unwrap();
         let order = Order {
             channel,
@@ -136,7 +148,7 @@ impl Database {
             until: at(time) + jiff::SignedDuration::from_mins(1),
             limit: 100,
             worker: "worker",
-            suspects,
+            crashed,
         };
         let leases = tx.claim(&order).await.unwrap();
         tx.commit().await.unwrap();

@@ -24,6 +24,7 @@ mod page;
 mod presence;
 mod preview;
 mod span;
+mod status;
 mod trace;
 mod verbs;
 mod workspaces;
@@ -88,6 +89,7 @@ fn documented() -> OpenApiRouter<Api> {
             agents::patch,
             agents::delete
         ))
+        .routes(routes!(status::get, status::put))
         .routes(routes!(boundaries::list))
         .routes(routes!(preview::preview))
         .routes(routes!(devices::list))

@@ -42,6 +42,10 @@ statements! {
                     AND v.platform = CASE p.channel WHEN 'apns' THEN 'ios' ELSE 'android' END))
               ON CONFLICT (id) DO NOTHING
               RETURNING id, workspace_id");
+    // The attempt that ended it is one among others now.
+    KEEP_ATTEMPT = "INSERT INTO attempts (delivery_id, epoch, worker, started_at, finished_at, outcome, http_status, reason)
+                    SELECT id, epoch, worker, started_at, settled_at, outcome, http_status, reason
+                    FROM deliveries WHERE id {in_list} AND outcome IS NOT NULL";
     UNLOG = "DELETE FROM deliveries WHERE id {in_list}";
     FAILED_MATCHING = matching!("ended_deliveries");
     OPEN_MATCHING = matching!("open_deliveries");
@@ -91,7 +95,9 @@ impl Tx {
         if revived.is_empty() {
             return Ok(Done::default());
         }
-        run!(self, execute UNLOG, list(revived.iter().map(|(id, _)| id.as_str())))?;
+        let ids = list(revived.iter().map(|(id, _)| id.as_str()));
+        run!(self, execute KEEP_ATTEMPT, &ids)?;
+        run!(self, execute UNLOG, ids)?;
         self.audit(actor, "delivery.retry", &targets(&revived), now)
             .await?;
         self.notify_outbox().await?;

@@ -13,15 +13,17 @@ use crate::{
 };
 
 statements! {
+    // That an event under way is an earlier one (`<`) follows; said, it is looked up for each row,
+    // where Postgres would else gather all that are under way by reading the whole outbox.
     CLAIM = concat!("WITH picked AS MATERIALIZED (
                  SELECT p.id FROM outbox p WHERE p.lease_until IS NULL AND p.channel = $1 AND p.due_at <= $2
-                     AND (p.deadline_at IS NULL OR p.deadline_at > $2) AND (p.crashes > 0) = $5
+                     AND (p.deadline_at IS NULL OR p.deadline_at > $2) AND p.crashes BETWEEN $5 AND $6
                      AND (p.channel <> 'presence' OR NOT EXISTS (
                              SELECT 1 FROM outbox f WHERE f.receiver = p.receiver AND f.channel = 'presence'
-                             AND f.lease_until IS NOT NULL)
+                             AND f.sequence < p.sequence AND f.lease_until IS NOT NULL)
                          AND NOT ", overtaken!(), ")
                  ORDER BY p.due_at LIMIT $3 {skip_locked})
-             UPDATE outbox SET lease_until = $4, epoch = epoch + 1, worker = $6, started_at = $2
+             UPDATE outbox SET lease_until = $4, epoch = epoch + 1, worker = $7, started_at = $2
              WHERE id IN (SELECT id FROM picked)
              RETURNING id, epoch, tries, batch_cap, deadline_at, receiver, transition_id, agent_id, kind, boundary_at");
 }
@@ -39,8 +41,29 @@ pub struct Order<'a> {
     pub limit: i64,
     /// Who claims, for the log.
     pub worker: &'a str,
-    /// Those that took a worker down before, instead of the others.
-    pub suspects: bool,
+    /// Which of them.
+    pub crashed: Crashed,
+}
+
+/// How many workers went down that held a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crashed {
+    /// None.
+    Never,
+    /// One: it, or a neighbour, or none of them is at fault.
+    Once,
+    /// Several: once more, and it is given up.
+    Again,
+}
+
+impl Crashed {
+    fn range(self) -> (i64, i64) {
+        match self {
+            Self::Never => (0, 0),
+            Self::Once => (1, 1),
+            Self::Again => (2, i64::MAX),
+        }
+    }
 }
 
 /// A delivery under lease.
@@ -77,9 +100,10 @@ impl Tx {
             String,
             Option<i64>,
         );
+        let (fewest, most) = order.crashed.range();
         let rows: Vec<Row> = run!(
             self, all CLAIM,
-            order.channel.as_str(), ms(order.now), order.limit, ms(order.until), order.suspects, order.worker
+            order.channel.as_str(), ms(order.now), order.limit, ms(order.until), fewest, most, order.worker
         )?;
         rows.into_iter()
             .map(

@@ -14,14 +14,18 @@ use crate::{
 
 statements! {
     END = "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
-               sequence, deadline_at, created_at, due_at, epoch, tries, state, reason, receipt, settled_at)
+               sequence, deadline_at, created_at, due_at, epoch, tries, state, reason, receipt, settled_at,
+               worker, started_at, outcome, http_status)
            SELECT o.id, o.transition_id, o.channel, o.workspace_id, o.agent_id, o.kind, o.receiver, o.boundary_at,
                o.sequence, o.deadline_at, o.created_at, o.due_at, o.epoch, o.tries + v.cost, v.state, v.reason,
-               v.receipt, v.settled_at
-           FROM {rows(id TEXT, state TEXT, reason TEXT, cost BIGINT, receipt TEXT, settled_at BIGINT)}
+               v.receipt, v.settled_at, CASE WHEN v.outcome IS NULL THEN NULL ELSE o.worker END,
+               CASE WHEN v.outcome IS NULL THEN NULL ELSE o.started_at END, v.outcome, v.http_status
+           FROM {rows(id TEXT, epoch BIGINT, state TEXT, reason TEXT, cost BIGINT, receipt TEXT, settled_at BIGINT,
+                   outcome TEXT, http_status BIGINT)}
                JOIN outbox o ON o.id = v.id
-           WHERE TRUE
-           RETURNING id, channel, state, reason, transition_id, agent_id, kind, boundary_at";
+           WHERE v.epoch IS NULL OR (o.epoch = v.epoch AND o.lease_until IS NOT NULL)
+           {skip_locked o}
+           RETURNING id, channel, state, reason, epoch, transition_id, agent_id, kind, boundary_at";
     GONE = "DELETE FROM outbox WHERE id {in_list}";
 }
 
@@ -30,6 +34,8 @@ statements! {
 pub(in crate::store) struct End {
     /// The delivery's id.
     pub(in crate::store) id: String,
+    /// The lease that ends it: if it is another's by now, nothing ends. None for what waits.
+    pub(in crate::store) epoch: Option<i64>,
     /// Its final state's word.
     pub(in crate::store) state: &'static str,
     /// Why.
@@ -40,6 +46,10 @@ pub(in crate::store) struct End {
     pub(in crate::store) receipt: Option<String>,
     /// When, UTC epoch milliseconds.
     pub(in crate::store) settled_at: i64,
+    /// What the attempt that ends it came to, if one does.
+    pub(in crate::store) outcome: Option<&'static str>,
+    /// The answer's HTTP status.
+    pub(in crate::store) http_status: Option<u16>,
 }
 
 impl End {
@@ -47,23 +57,30 @@ impl End {
     pub(in crate::store) fn of(id: String, state: DeliveryState, now: Timestamp) -> Self {
         Self {
             id,
+            epoch: None,
             state: state.as_str(),
             reason: None,
             cost: 0,
             receipt: None,
             settled_at: ms(now),
+            outcome: None,
+            http_status: None,
         }
     }
 }
 
 impl Tx {
-    /// Moves deliveries, which the transaction has locked, to the log.
+    /// Moves deliveries to the log, and returns them: all that wait, which the transaction has locked,
+    /// and those whose lease still holds and whose row no other session has locked.
     pub(in crate::store) async fn end(&mut self, ends: &[End]) -> Result<Vec<Moved>, StoreError> {
         if ends.is_empty() {
             return Ok(Vec::new());
         }
         let ended = moved(run!(self, all END, json(ends))?)?;
-        self.forget(ends.iter().map(|end| end.id.as_str())).await?;
+        if !ended.is_empty() {
+            let ids: Vec<String> = ended.iter().map(|end| end.id.to_string()).collect();
+            self.forget(ids.iter().map(String::as_str)).await?;
+        }
         Ok(ended)
     }
 

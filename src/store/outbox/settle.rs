@@ -1,6 +1,6 @@
-//! What leases came to.
+//! What leases came to: those that end their delivery; for the others see [`super::give_back`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,19 +17,8 @@ use crate::{
 };
 
 statements! {
-    HELD = "SELECT o.id, o.epoch, o.revoked FROM {rows(id TEXT, epoch BIGINT)} JOIN outbox o ON o.id = v.id
-            WHERE o.epoch = v.epoch AND o.lease_until IS NOT NULL {skip_locked o}";
     LEASED = "SELECT o.id, o.epoch FROM {rows(id TEXT, epoch BIGINT)} JOIN outbox o ON o.id = v.id
             WHERE o.epoch = v.epoch AND o.lease_until IS NOT NULL";
-    FINISH = "INSERT INTO attempts (delivery_id, epoch, worker, started_at, finished_at, outcome, http_status, reason, retry_at)
-              SELECT o.id, o.epoch, o.worker, o.started_at, v.finished_at, v.outcome, v.http_status, v.reason, v.due_at
-              FROM {rows(id TEXT, finished_at BIGINT, outcome TEXT, http_status BIGINT, reason TEXT, due_at BIGINT)}
-                  JOIN outbox o ON o.id = v.id
-              WHERE TRUE";
-    BACK = "UPDATE outbox SET lease_until = NULL, worker = NULL, started_at = NULL,
-                due_at = coalesce(v.due_at, outbox.due_at), tries = tries + v.cost, batch_cap = v.batch_cap,
-                reason = v.reason
-            FROM {rows(id TEXT, due_at BIGINT, cost BIGINT, batch_cap BIGINT, reason TEXT)} WHERE outbox.id = v.id";
     // Who comes late tells what the answer was; that nobody knew it in time stays on record. A
     // settlement that is written again, since the answer to its COMMIT was lost, is not late.
     LATE = "UPDATE attempts SET http_status = v.http_status, retry_at = v.due_at, late = TRUE,
@@ -37,12 +26,10 @@ statements! {
             FROM {rows(id TEXT, epoch BIGINT, outcome TEXT, http_status BIGINT, reason TEXT, due_at BIGINT)}
             WHERE attempts.delivery_id = v.id AND attempts.epoch = v.epoch AND attempts.outcome = 'unknown'
               AND attempts.reason = 'lease_ran_out'";
-    RETURNED_OVERTAKEN = concat!("SELECT p.id FROM outbox p WHERE p.id {in_list} AND p.channel = 'presence' AND ",
-                             overtaken!());
     DEVICES = "UPDATE devices SET state = v.state, state_reason = v.reason
-               FROM {rows(id TEXT, state TEXT, reason TEXT, before BIGINT)} JOIN outbox o ON o.id = v.id
-               WHERE devices.token = o.receiver AND devices.agent_id = o.agent_id AND devices.state = 'active'
-                 AND devices.platform = CASE o.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
+               FROM {rows(id TEXT, state TEXT, reason TEXT, before BIGINT)} JOIN deliveries d ON d.id = v.id
+               WHERE devices.token = d.receiver AND devices.agent_id = d.agent_id AND devices.state = 'active'
+                 AND devices.platform = CASE d.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
                  AND (v.before IS NULL OR devices.registered_at < v.before)";
 }
 
@@ -121,109 +108,67 @@ impl Tx {
     /// and reason, and what another session holds, for which nobody else is made to wait. The rest
     /// came late.
     pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<Settled, StoreError> {
-        let (mut settled, late) = self.lock(settlements).await?;
-        let kept = &mut settled.kept;
-        let of = |k: &Kept| attempt_row(&settlements[k.index]);
-        if !kept.is_empty() {
-            run!(self, execute FINISH, json(&kept.iter().map(of).collect::<Vec<_>>()))?;
+        let (mut kept, rest) = self.settle_ends(settlements).await?;
+        let mut rest = self.settle_returns(settlements, rest, &mut kept).await?;
+        let mut held = Vec::new();
+        if !rest.is_empty() {
+            let leased = self.leased(settlements, &rest).await?;
+            rest.retain(|&index| {
+                let locked = leased.contains(&lease(&settlements[index]));
+                held.extend(locked.then_some(index));
+                !locked
+            });
+            if !rest.is_empty() {
+                run!(self, execute LATE, attempt_rows(settlements, rest))?;
+            }
         }
-        if !late.is_empty() {
-            run!(self, execute LATE, json(&late))?;
-        }
-        let devices = kept
+        Ok(Settled { kept, held })
+    }
+
+    /// Settles those that end their delivery. Also returns the places of all the others, and of those
+    /// that could not be settled.
+    async fn settle_ends(
+        &mut self,
+        settlements: &[Settlement],
+    ) -> Result<(Vec<Kept>, Vec<usize>), StoreError> {
+        let ends = settlements
             .iter()
-            .filter_map(|k| device_row(&settlements[k.index]));
-        let devices: Vec<_> = devices.collect();
+            .filter(|s| s.state != DeliveryState::Pending);
+        let ends: Vec<End> = ends.map(end).collect();
+        let ended = self.end(&ends).await?;
+        let ended: HashSet<(Uuid, i64)> = ended.iter().map(|m| (m.id, m.epoch)).collect();
+        let (mut kept, mut rest, mut devices) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, s) in settlements.iter().enumerate() {
+            if s.state != DeliveryState::Pending && ended.contains(&lease(s)) {
+                devices.extend(device_row(s));
+                kept.push(keep(index, s, None));
+            } else {
+                rest.push(index);
+            }
+        }
         if !devices.is_empty() {
             run!(self, execute DEVICES, json(&devices))?;
         }
-        let (back, over): (Vec<&Kept>, Vec<&Kept>) =
-            kept.iter().partition(|k| k.state == DeliveryState::Pending);
-        let over = over.into_iter().map(|k| end(k, &settlements[k.index]));
-        self.end(&over.collect::<Vec<_>>()).await?;
-        if !back.is_empty() {
-            let rows: Vec<_> = back.into_iter().map(of).collect();
-            run!(self, execute BACK, json(&rows))?;
-            self.drop_overtaken(settlements, kept).await?;
-        }
-        Ok(settled)
-    }
-
-    /// Locks the leases that still hold, and tells them from those that another session has locked
-    /// and those that were taken over.
-    async fn lock<'a>(
-        &mut self,
-        settlements: &'a [Settlement],
-    ) -> Result<(Settled, Vec<AttemptRow<'a>>), StoreError> {
-        let rows: Vec<AttemptRow> = settlements.iter().map(attempt_row).collect();
-        let ours: Vec<(String, i64, Option<String>)> = run!(self, all HELD, json(&rows))?;
-        let mut ours: HashMap<(Uuid, i64), Option<String>> = ours
-            .into_iter()
-            .map(|(key, epoch, revoked)| Ok(((id("outbox", &key)?, epoch), revoked)))
-            .collect::<Result<_, StoreError>>()?;
-        let (mut settled, mut rest) = (Settled::default(), Vec::new());
-        for (index, (settlement, row)) in settlements.iter().zip(rows).enumerate() {
-            match ours.remove(&(row.id, row.epoch)) {
-                Some(revoked) => settled.kept.push(keep(index, settlement, revoked)),
-                None => rest.push((index, row)),
-            }
-        }
-        let mut late = Vec::new();
-        let leased = self.leased(&rest).await?;
-        for (index, row) in rest {
-            if leased.contains(&(row.id, row.epoch)) {
-                settled.held.push(index);
-            } else {
-                late.push(row);
-            }
-        }
-        Ok((settled, late))
+        Ok((kept, rest))
     }
 
     /// Which of them are leases still.
     async fn leased(
         &mut self,
-        rows: &[(usize, AttemptRow<'_>)],
+        settlements: &[Settlement],
+        among: &[usize],
     ) -> Result<HashSet<(Uuid, i64)>, StoreError> {
-        if rows.is_empty() {
-            return Ok(HashSet::new());
-        }
-        let rows: Vec<_> = rows.iter().map(|(_, row)| row).collect();
-        let leased: Vec<(String, i64)> = run!(self, all LEASED, json(&rows))?;
+        let rows = attempt_rows(settlements, among.iter().copied());
+        let leased: Vec<(String, i64)> = run!(self, all LEASED, rows)?;
         let leased = leased.into_iter();
         leased
             .map(|(key, epoch)| Ok((id("outbox", &key)?, epoch)))
             .collect()
     }
-
-    /// A presence event that goes back to wait, while a later one of its agent exists, is pointless.
-    async fn drop_overtaken(
-        &mut self,
-        settlements: &[Settlement],
-        kept: &mut [Kept],
-    ) -> Result<(), StoreError> {
-        let waiting = kept.iter().filter(|k| k.state == DeliveryState::Pending);
-        let waiting: Vec<_> = waiting.map(|k| settlements[k.index].id).collect();
-        let overtaken: Vec<(String,)> = run!(self, all RETURNED_OVERTAKEN, json(&waiting))?;
-        if overtaken.is_empty() {
-            return Ok(());
-        }
-        for gone in self
-            .supersede(overtaken, settlements[0].finished_at)
-            .await?
-        {
-            for k in kept.iter_mut() {
-                if settlements[k.index].id == gone.id {
-                    (k.state, k.reason) = (gone.state, gone.reason.clone());
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What was revoked under way is not tried again.
-fn keep(index: usize, settlement: &Settlement, revoked: Option<String>) -> Kept {
+pub(super) fn keep(index: usize, settlement: &Settlement, revoked: Option<String>) -> Kept {
     let (state, reason) = match revoked {
         Some(revoked) if settlement.state == DeliveryState::Pending => {
             (DeliveryState::Cancelled, revoked)
@@ -237,26 +182,40 @@ fn keep(index: usize, settlement: &Settlement, revoked: Option<String>) -> Kept 
     }
 }
 
-fn attempt_row(s: &Settlement) -> AttemptRow<'_> {
-    AttemptRow {
-        id: s.id,
-        epoch: s.epoch,
-        outcome: s.outcome,
-        reason: &s.reason,
-        http_status: s.http_status,
-        finished_at: ms(s.finished_at),
-        due_at: s.due_at.map(ms),
-        cost: i64::from(s.cost),
-        batch_cap: s.batch_cap,
-    }
+pub(super) fn lease(s: &Settlement) -> (Uuid, i64) {
+    (s.id, s.epoch)
 }
 
-fn end(kept: &Kept, s: &Settlement) -> End {
+pub(super) fn attempt_rows(
+    settlements: &[Settlement],
+    places: impl IntoIterator<Item = usize>,
+) -> String {
+    let row = |index: usize| {
+        let s = &settlements[index];
+        AttemptRow {
+            id: s.id,
+            epoch: s.epoch,
+            outcome: s.outcome,
+            reason: &s.reason,
+            http_status: s.http_status,
+            finished_at: ms(s.finished_at),
+            due_at: s.due_at.map(ms),
+            cost: i64::from(s.cost),
+            batch_cap: s.batch_cap,
+        }
+    };
+    json(&places.into_iter().map(row).collect::<Vec<_>>())
+}
+
+fn end(s: &Settlement) -> End {
     End {
-        reason: Some(kept.reason.clone()),
+        epoch: Some(s.epoch),
+        reason: Some(s.reason.clone()),
         cost: i64::from(s.cost),
         receipt: s.receipt.clone(),
-        ..End::of(s.id.to_string(), kept.state, s.finished_at)
+        outcome: Some(s.outcome),
+        http_status: s.http_status,
+        ..End::of(s.id.to_string(), s.state, s.finished_at)
     }
 }
 

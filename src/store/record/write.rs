@@ -31,7 +31,7 @@ statements! {
             FROM {rows(id TEXT, transition_id TEXT, channel TEXT, workspace_id TEXT, agent_id TEXT, kind TEXT,
                 receiver TEXT, boundary_at BIGINT, counterpart_at BIGINT, sequence BIGINT, deadline_at BIGINT,
                 created_at BIGINT)}
-            WHERE TRUE ON CONFLICT DO NOTHING";
+            WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.id = v.id)";
     // Asked once those are in the outbox: it sees what has ended until then.
     ENDED = "SELECT id FROM deliveries WHERE id {in_list}";
     // Recorded by a clock that ran ahead, and expired before anything was sent: now is its time.
@@ -56,13 +56,13 @@ statements! {
                        WHERE agent_id {in_list} AND channel <> 'presence' ORDER BY id {lock}";
     // What is under way cannot be called back, but must not be repeated.
     REVOKE = "UPDATE outbox SET revoked = v.reason FROM {rows(id TEXT, reason TEXT)} WHERE outbox.id = v.id";
-    STATE = "UPDATE agent_state SET workspace_id = v.workspace_id, boundary_at = v.next, due_at = v.next,
+    STATE = "UPDATE agent_state SET workspace_id = v.workspace_id, boundary_at = v.next, due_at = v.due,
                  evaluated_at = v.now, stale_at = NULL, problem = v.problem,
                  status = coalesce(v.status, agent_state.status),
                  accepts = coalesce(v.status = 'online', agent_state.accepts),
                  sequence = coalesce(v.sequence, agent_state.sequence),
                  effective_at = coalesce(v.effective_at, agent_state.effective_at)
-             FROM {rows(agent_id TEXT, workspace_id TEXT, next BIGINT, now BIGINT, problem TEXT, status TEXT,
+             FROM {rows(agent_id TEXT, workspace_id TEXT, next BIGINT, due BIGINT, now BIGINT, problem TEXT, status TEXT,
                  sequence BIGINT, effective_at BIGINT)}
              WHERE agent_state.agent_id = v.agent_id";
     DIRTY = "INSERT INTO workspace_state (workspace_id, dirty_at)
@@ -182,6 +182,7 @@ impl NewDelivery<'_> {
             channel: self.channel,
             state: DeliveryState::Expired,
             reason: self.expired.unwrap_or_default().to_owned(),
+            epoch: 0,
             about: About {
                 transition: self.transition_id.to_string(),
                 agent: self.agent_id.map(str::to_owned),

@@ -34,6 +34,7 @@ fn schedule() -> Schedule {
         overrides: vec![],
         holidays: vec![],
         away: vec![],
+        by_hand: None,
         phones: vec![Phone {
             channel: ChannelKind::Apns,
             token: DeviceToken::new("aa11"),
@@ -309,4 +310,81 @@ fn an_override_replaces_the_day() {
     };
     let decision = decided(recorded(Some(Status::Offline)), overridden, at("07:00"));
     assert_eq!((decision.change, decision.next), (None, Some(at("08:00"))));
+}
+
+fn set_by_hand(status: Status, set_at: &str, until: Option<&str>) -> Schedule {
+    Schedule {
+        by_hand: Some(ByHand {
+            status,
+            set_at: at(set_at),
+            until: until.map(at),
+        }),
+        ..schedule()
+    }
+}
+
+/// Recorded as `status` at `evaluated` (UTC), on a shift from 07:00 to 16:00 UTC.
+fn on_shift(status: Status, evaluated: &str) -> Recorded {
+    Recorded {
+        evaluated_at: Some(at(evaluated)),
+        boundary_at: Some(at("16:00")),
+        ..recorded(Some(status))
+    }
+}
+
+#[test]
+fn a_status_set_by_hand_holds_until_the_next_boundary() {
+    let invisible = || set_by_hand(Status::Invisible, "09:30", None);
+    let set = decided(on_shift(Status::Online, "09:00"), invisible(), at("09:31"));
+    let change = set.change.unwrap();
+    assert_eq!(
+        (change.status, change.reason, change.effective_at),
+        (Status::Invisible, Reason::Manual, at("09:30"))
+    );
+    assert_eq!(set.next, Some(at("16:00")));
+    let later = decided(
+        on_shift(Status::Invisible, "09:31"),
+        invisible(),
+        at("15:59"),
+    );
+    assert_eq!(later.change, None, "the schedule never re-asserts itself");
+    let over = decided(
+        on_shift(Status::Invisible, "15:59"),
+        invisible(),
+        at("16:00"),
+    );
+    let change = over.change.unwrap();
+    assert_eq!(
+        (change.status, change.reason, change.effective_at),
+        (Status::Offline, Reason::HoursEnd, at("16:00"))
+    );
+    assert_eq!(ringing(&over), [(BoundaryKind::End, None)]);
+}
+
+#[test]
+fn online_by_hand_out_of_hours_ends_at_the_next_boundary() {
+    let online = || set_by_hand(Status::Online, "05:00", None);
+    let early = decided(recorded(Some(Status::Offline)), online(), at("06:30"));
+    assert_eq!(early.change.unwrap().status, Status::Online);
+    let start = decided(recorded(Some(Status::Online)), online(), at("07:00"));
+    assert_eq!(start.change, None, "the shift starts, and online it is");
+    assert_eq!(ringing(&start), [(BoundaryKind::Start, None)]);
+}
+
+#[test]
+fn a_time_given_with_it_outlives_boundaries_and_ends_it() {
+    let offline = || set_by_hand(Status::Offline, "06:30", Some("08:00"));
+    let start = decided(recorded(Some(Status::Offline)), offline(), at("07:00"));
+    assert_eq!(start.change, None);
+    assert_eq!(ringing(&start), [(BoundaryKind::Start, None)]);
+    assert_eq!(start.due, Some(at("08:00")), "looked at when it is over");
+    assert_eq!(start.next, Some(at("16:00")));
+    let over = decided(on_shift(Status::Offline, "07:00"), offline(), at("08:01"));
+    let change = over.change.unwrap();
+    assert_eq!(
+        (change.status, change.reason, change.effective_at),
+        (Status::Online, Reason::Sync, at("08:00"))
+    );
+    let long_ago = decided(on_shift(Status::Offline, "09:00"), offline(), at("10:00"));
+    assert_eq!(long_ago.change.unwrap().effective_at, at("10:00"));
 }

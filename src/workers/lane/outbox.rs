@@ -1,0 +1,122 @@
+//! What a lane asks of the database: leases, and when there is something to do next.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{FALLBACK, Lane, Wait};
+use crate::{
+    channels::Channel,
+    store::{Claimed, Crashed, Order, StoreError},
+    workers::{message::Prepare, tell},
+};
+
+/// Suspects under way at once.
+const TOGETHER: usize = 20;
+
+/// What was leased at once.
+pub(super) struct Claim<M> {
+    /// When (UTC) the leases run out.
+    pub(super) until: Timestamp,
+    pub(super) leases: Vec<Claimed>,
+    /// One for each, or why there is none.
+    pub(super) messages: Vec<Result<M, &'static str>>,
+}
+
+impl<C: Channel<Message: Prepare>> Lane<C> {
+    /// Leases deliveries that were held by a worker that went down: few of those to which it happened
+    /// once, alone what it happened to twice, so that it takes nobody else with it. A worker that is
+    /// killed again and again has hundreds of them, all innocent.
+    pub(super) async fn claim_suspects(
+        &self,
+        limit: usize,
+    ) -> Result<Claim<C::Message>, StoreError> {
+        let few = self.claim(limit.min(TOGETHER), Crashed::Once).await?;
+        if few.leases.is_empty() {
+            self.claim(1, Crashed::Again).await
+        } else {
+            Ok(few)
+        }
+    }
+
+    /// Leases what is due, at most `limit`, and makes messages of it.
+    pub(super) async fn claim(
+        &self,
+        limit: usize,
+        crashed: Crashed,
+    ) -> Result<Claim<C::Message>, StoreError> {
+        let (kind, worker, zones) = (
+            self.channel.kind(),
+            Arc::clone(&self.shared.worker),
+            self.scan.zones(),
+        );
+        let (clock, lease) = (self.shared.clock.clone(), self.limits.lease);
+        let claim = self.shared.store.unit(move |store| async move {
+            let mut tx = store.begin().await?;
+            // Only now: SQLite's one writer may have let it wait for long.
+            let now = clock.now();
+            let until = now + lease;
+            let order = Order {
+                channel: kind,
+                now,
+                until,
+                limit: limit as i64,
+                worker: &worker,
+                crashed,
+            };
+            let leases = tx.claim(&order).await?;
+            let messages = if leases.is_empty() {
+                Vec::new()
+            } else {
+                C::Message::prepare(&mut tx, &leases, &zones).await?
+            };
+            tx.commit().await?;
+            Ok(Claim {
+                until,
+                leases,
+                messages,
+            })
+        });
+        claim.await
+    }
+
+    /// How long until something is due.
+    pub(super) async fn until_due(&self, now: Timestamp) -> Result<Wait, StoreError> {
+        let kind = self.channel.kind();
+        let next = self.shared.store.unit(move |store| async move {
+            let mut tx = store.snapshot().await?;
+            let next = tx.next_send(kind).await?;
+            tx.commit().await?;
+            Ok(next)
+        });
+        // What is due and was not claimed waits for another event of its agent to come back.
+        let wait = |at: Timestamp| {
+            at.duration_since(now)
+                .unsigned_abs()
+                .clamp(Duration::from_millis(5), FALLBACK)
+        };
+        Ok(match next.await? {
+            Some(at) if at <= now => {
+                if self.in_flight() == 0 {
+                    self.sweep(now).await?;
+                }
+                Wait::For(Duration::from_millis(50))
+            }
+            Some(at) => Wait::For(wait(at)),
+            None => Wait::For(FALLBACK),
+        })
+    }
+
+    /// An event that returned to wait just when a later one was recorded is overtaken and cannot be
+    /// claimed: this is where it comes to its end.
+    async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
+        let ended = self.shared.store.unit(move |store| async move {
+            let mut tx = store.begin().await?;
+            let ended = tx.sweep(now).await?;
+            tx.commit().await?;
+            Ok(ended)
+        });
+        tell::ended(&ended.await?);
+        Ok(())
+    }
+}
