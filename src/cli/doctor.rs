@@ -63,7 +63,7 @@ pub async fn doctor(context: &Context) -> anyhow::Result<Exit> {
             .map(|warning| finding("configuration", Level::Warning, warning)),
     );
     found.push(time_zones(&config));
-    found.extend(database(&config).await);
+    found.extend(database(context, &config).await);
     found.extend(receivers(context, &config).await);
     let broken = found.iter().any(|f| f.level == Level::Broken);
     let mut output = Output::stdout(context.json);
@@ -91,26 +91,29 @@ fn time_zones(config: &Config) -> Finding {
 }
 
 /// The database as it is; doctor mends nothing and so does not migrate.
-async fn database(config: &Config) -> Vec<Finding> {
+async fn database(context: &Context, config: &Config) -> Vec<Finding> {
     let shown = &config.database.shown;
     let store = match super::open(&config.database, false).await {
         Ok(store) => store,
         Err(error) => return vec![finding("database", Level::Broken, format!("{error:#}"))],
     };
-    let counts = store.unit(|store| async move {
+    let now = context.clock.now();
+    let counts = store.unit(move |store| async move {
         let mut tx = store.snapshot().await?;
         let agents = tx.count_agents().await?;
         let problems = tx.problems(10).await?;
+        let tokens = tx.usable_tokens(now).await?;
         tx.commit().await?;
-        Ok((agents, problems))
+        Ok((agents, problems, tokens))
     });
     let found = match counts.await {
-        Ok((agents, problems)) => {
+        Ok((agents, problems, tokens)) => {
             let mut found = vec![finding(
                 "database",
                 Level::Ok,
                 format!("{shown}: {agents} agents"),
             )];
+            found.push(listener(config, tokens));
             found.extend(
                 problems
                     .into_iter()
@@ -126,6 +129,16 @@ async fn database(config: &Config) -> Vec<Finding> {
     };
     store.close().await;
     found
+}
+
+/// Where `run` will listen, and whether it may.
+fn listener(config: &Config, tokens: i64) -> Finding {
+    let listen = config.http.listen;
+    if tokens == 0 && !listen.ip().is_loopback() {
+        let advice = "is not on loopback, and there is no token: `shiftbell token create`";
+        return finding("http", Level::Broken, format!("{listen} {advice}"));
+    }
+    finding("http", Level::Ok, format!("{listen}, {tokens} tokens"))
 }
 
 async fn receivers(context: &Context, config: &Config) -> Vec<Finding> {

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod export;
 pub mod import;
+mod listen;
 pub mod migrate;
 pub mod output;
 pub mod preview;
@@ -87,6 +88,9 @@ enum Command {
     )]
     Deliveries(deliveries::Args),
     /// Make, list and revoke the tokens of the HTTP interface.
+    #[command(
+        after_help = "Examples:\n  shiftbell token create --name chat-platform --scope platform --workspace acme\n  shiftbell token list\n  shiftbell token revoke ID"
+    )]
     Token {
         #[command(subcommand)]
         action: token::Action,
@@ -243,7 +247,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         cause.is::<ConfigError>()
             || cause.is::<ChannelError>()
             || cause.is::<ZoneError>()
-            || cause.is::<run::OpenDoor>()
+            || cause.is::<listen::OpenDoor>()
             || cause.is::<telemetry::LogError>()
     })
 }

@@ -5,13 +5,11 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use super::Context;
+use super::{Context, listen::Listener};
 use crate::{
-    clock::Clock,
     config::Config,
-    http::{self, Api, Check, Health, Reach},
+    http::{self, Check, Health},
     lifecycle::{self, Exit, Shutdown},
-    store::Store,
     telemetry::{self, metrics},
     workers::{Shared, service::Engine},
 };
@@ -57,21 +55,13 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         ready: ready_check(&engine),
         metrics,
     };
-    let listener = listen(&config, &engine, &context.clock).await?;
-    let api = api(context, &config, &engine);
-    let reach = if config.http.listen.ip().is_loopback() {
-        Reach::Loopback
-    } else {
-        Reach::Network
-    };
-    let router = http::router(health, api, reach);
-    let served = listener.map(|listener| tokio::spawn(http::serve(listener, router, side.clone())));
+    let listener = Listener::open(context, &config, &engine, health, &side).await?;
     lifecycle::ready();
     let done = shutdown.run(engine.run(&shutdown.soft)).await;
     lifecycle::stopping();
     side.cancel();
-    if let Some(served) = served {
-        let _ = tokio::time::timeout(Duration::from_secs(1), served).await;
+    if let Some(listener) = listener {
+        listener.close().await;
     }
     let closed = tokio::time::timeout(CLOSING, engine.store().close()).await;
     Ok(if done.is_some() && closed.is_ok() {
@@ -128,67 +118,6 @@ pub(super) async fn engine(
     let worker = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
     let shared = Shared::new(store, context.clock.clone(), &worker);
     Ok(Engine::new(shared, config, zones)?)
-}
-
-/// The HTTP listener. An address nobody chose may be taken by another worker of this machine.
-async fn listen(
-    config: &Config,
-    engine: &Engine,
-    clock: &Clock,
-) -> anyhow::Result<Option<tokio::net::TcpListener>> {
-    guard(config.http.listen, engine.store(), clock).await?;
-    match tokio::net::TcpListener::bind(config.http.listen).await {
-        Ok(listener) => {
-            let address = listener
-                .local_addr()
-                .context("asking the listener's address")?;
-            tracing::info!(address = %address, "listening");
-            Ok(Some(listener))
-        }
-        Err(error) if !config.http.chosen => {
-            tracing::warn!(address = %config.http.listen, %error, "not_listening");
-            Ok(None)
-        }
-        Err(error) => Err(error)
-            .with_context(|| format!("http.listen: cannot listen on {}", config.http.listen)),
-    }
-}
-
-/// An address that others reach, and nobody who may.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "http.listen: {0} is not on loopback, and nothing listens to the network without a token: \
-     make one with `shiftbell token create`, or listen on 127.0.0.1"
-)]
-pub struct OpenDoor(std::net::SocketAddr);
-
-/// Beyond loopback, somebody must hold a token.
-async fn guard(listen: std::net::SocketAddr, store: &Store, clock: &Clock) -> anyhow::Result<()> {
-    if listen.ip().is_loopback() {
-        return Ok(());
-    }
-    let mut tx = store.snapshot().await?;
-    let usable = tx.usable_tokens(clock.now()).await?;
-    tx.commit().await?;
-    if usable == 0 {
-        return Err(OpenDoor(listen).into());
-    }
-    Ok(())
-}
-
-fn api(context: &Context, config: &Config, engine: &Arc<Engine>) -> Api {
-    let zones = {
-        let engine = Arc::clone(engine);
-        Arc::new(move || engine.zones())
-    };
-    let (store, clock) = (engine.store().clone(), context.clock.clone());
-    Api::new(
-        store,
-        clock,
-        zones,
-        engine.send_wake(),
-        config.http.max_per_second,
-    )
 }
 
 fn ready_check(engine: &Arc<Engine>) -> http::ReadyCheck {

@@ -111,41 +111,13 @@ async fn create(context: &Context, store: &Store, args: &Create) -> anyhow::Resu
         complain("error: --agent goes with --scope agent");
         return Ok(Exit::Usage);
     }
-    let (now, expires) = (context.clock.now(), args.expires);
-    if expires.is_some_and(|end| end <= now) {
+    if args.expires.is_some_and(|end| end <= context.clock.now()) {
         bail!("--expires lies in the past");
     }
     let token = ApiToken::from_random(rand::random(), rand::random());
-    let grant = Grant {
-        scope: args.scope,
-        workspace: args.workspace.clone(),
-        agent: args.agent.clone(),
-    };
-    let (made, name, actor) = (
-        token.clone(),
-        args.name.clone(),
-        Actor::user(super::operator()),
-    );
-    let known = store
-        .unit(move |store| async move {
-            let mut tx = store.begin().await?;
-            if let Some(agent) = &grant.agent
-                && tx.agents([agent.as_str()]).await?.is_empty()
-            {
-                return Ok(false);
-            }
-            tx.add_token(&made, &name, &grant, now, expires).await?;
-            let target = (made.id(), grant.workspace.as_deref());
-            tx.audit(&actor, "token.create", &[target], now).await?;
-            tx.commit().await?;
-            Ok(true)
-        })
-        .await?;
-    if !known {
-        bail!(
-            "--agent {}: there is no such agent",
-            args.agent.as_deref().unwrap_or_default()
-        );
+    if !keep(context, store, args, token.clone()).await? {
+        let agent = args.agent.as_deref().unwrap_or_default();
+        bail!("--agent {agent}: there is no such agent");
     }
     let mut output = Output::stdout(context.json);
     let shown = Created {
@@ -155,6 +127,37 @@ async fn create(context: &Context, store: &Store, args: &Create) -> anyhow::Resu
     output.line(&shown, || shown.token.clone())?;
     output.flush()?;
     Ok(Exit::Done)
+}
+
+/// Stores a new token's hash; `false` if its agent does not exist. A workspace may come later: its
+/// platform makes it.
+async fn keep(
+    context: &Context,
+    store: &Store,
+    args: &Create,
+    token: ApiToken,
+) -> anyhow::Result<bool> {
+    let grant = Grant {
+        scope: args.scope,
+        workspace: args.workspace.clone(),
+        agent: args.agent.clone(),
+    };
+    let (now, expires) = (context.clock.now(), args.expires);
+    let (name, actor) = (args.name.clone(), Actor::user(super::operator()));
+    let kept = store.unit(move |store| async move {
+        let mut tx = store.begin().await?;
+        if let Some(agent) = &grant.agent
+            && tx.workspace_of(agent).await?.is_none()
+        {
+            return Ok(false);
+        }
+        tx.add_token(&token, &name, &grant, now, expires).await?;
+        let target = (token.id(), grant.workspace.as_deref());
+        tx.audit(&actor, "token.create", &[target], now).await?;
+        tx.commit().await?;
+        Ok(true)
+    });
+    Ok(kept.await?)
 }
 
 async fn list(context: &Context, store: &Store) -> anyhow::Result<Exit> {

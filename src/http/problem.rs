@@ -44,7 +44,7 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
     }
 
-    /// One field is at fault: a query's with 400, a body's with 422.
+    /// One field is at fault: it cannot be read (400), or what it says cannot be (422).
     pub(super) fn field(status: StatusCode, field: &str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         let whole = if field.is_empty() {

@@ -150,7 +150,7 @@ async fn connect(options: &OpenOptions) -> Result<Db, StoreError> {
             .map_err(failed)?;
         refuse_old_sqlite(&write).await?;
         let read = SqlitePoolOptions::new()
-            .max_connections(2)
+            .max_connections(4)
             .min_connections(0)
             .connect_lazy_with(connect);
         Ok(Db::Sqlite { write, read })

@@ -6,7 +6,6 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -86,11 +85,6 @@ impl Engine {
     /// The time-zone data in use.
     pub fn zones(&self) -> Arc<Zones> {
         self.scan.zones()
-    }
-
-    /// Wakes the lanes: there may be something to send.
-    pub fn send_wake(&self) -> Arc<Notify> {
-        Arc::clone(&self.shared.send_wake)
     }
 
     /// The scan's sign of life.

@@ -21,7 +21,6 @@ use shiftbell::{
     http::{Api, Health, Reach, router, serve},
     lifecycle::Progress,
 };
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::Database;
@@ -32,8 +31,6 @@ pub(crate) const NOW: &str = "2026-03-30T06:00:00Z";
 pub(crate) struct Desk {
     pub(crate) db: Database,
     pub(crate) clock: Clock,
-    /// Notified when there may be something to send.
-    pub(crate) send: Arc<Notify>,
     address: SocketAddr,
     client: reqwest::Client,
     _shutdown: tokio_util::sync::DropGuard,
@@ -60,12 +57,10 @@ impl Desk {
         });
         let clock = Clock::manual(NOW.parse().unwrap());
         let zones = Arc::new(Zones::built_in());
-        let send = Arc::new(Notify::new());
         let api = Api::new(
             db.store.clone(),
             clock.clone(),
             Arc::new(move || zones.clone()),
-            send.clone(),
             per_second,
         );
         let health = Health {
@@ -82,7 +77,6 @@ impl Desk {
         Self {
             db,
             clock,
-            send,
             address,
             client: reqwest::Client::new(),
             _shutdown: shutdown.drop_guard(),
@@ -128,8 +122,11 @@ impl Desk {
     /// A request without a token.
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method: Method = method.parse().unwrap();
-        let url = format!("http://{}{path}", self.address);
-        self.client.request(method, url)
+        self.client.request(method, self.url(path))
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 }
 

@@ -79,23 +79,23 @@ async fn boundaries_come_with_local_time_and_clock_changes(db: Database) {
     // A week from now on, where nothing is said: Monday is a holiday, Sunday is not.
     let week = platform.get("/v1/agents/a-1/boundaries").await.ok(200);
     assert_eq!(shown(&week["items"]).len(), 2);
-    for (query, field) in [
+    for (status, query, field) in [
         (
+            422,
             "from=2026-04-01T00:00:00Z&until=2026-03-01T00:00:00Z",
             "until",
         ),
         (
+            422,
             "from=2026-04-01T00:00:00Z&until=2028-03-01T00:00:00Z",
             "until",
         ),
-        ("from=yesterday", "from"),
-        ("cursor=x", "cursor"),
-        ("limit=0", "limit"),
+        (422, "cursor=x", "cursor"),
+        (400, "from=yesterday", "from"),
+        (400, "limit=0", "limit"),
     ] {
-        let said = platform
-            .get(&format!("/v1/agents/a-1/boundaries?{query}"))
-            .await;
-        said.refused(400, &[field]);
+        let path = format!("/v1/agents/a-1/boundaries?{query}");
+        platform.get(&path).await.refused(status, &[field]);
     }
 }
 

@@ -15,6 +15,7 @@ mod desk;
 mod devices;
 mod document;
 mod hours;
+mod others;
 mod status;
 mod tenants;
 mod tokens;

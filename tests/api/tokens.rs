@@ -109,8 +109,7 @@ async fn who_asks_too_often_waits(db: Database) {
         }
         statuses
     };
-    assert_eq!(statuses(20).await, [401; 20]);
-    assert_eq!(statuses(1).await, [429]);
+    assert_eq!(statuses(3).await, [401, 401, 429]);
     // A flood of strangers keeps out nobody who holds a token.
     calm.get("/v1/agents").await.ok(200);
 }

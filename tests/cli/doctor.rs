@@ -55,6 +55,7 @@ async fn all_is_well(db: Database) {
         ("configuration", "shiftbell.toml"),
         ("time zones", "IANA 20"),
         ("database", "1 agents"),
+        ("http", "0 tokens"),
         ("apns", "accepts the key"),
         ("fcm", "accepted the service account"),
         ("presence", "answered"),

@@ -12,11 +12,13 @@ mod stage;
 #[expect(dead_code, reason = "these stories look at a database from outside")]
 mod support;
 
+mod api;
 mod config;
 mod deliveries;
 mod demo;
 mod doctor;
 mod preview;
+mod readme;
 mod roster;
 mod run;
 mod shell;

@@ -31,13 +31,13 @@ const SOON: Duration = Duration::from_secs(20);
 const FOLLOWED: Duration = Duration::from_secs(10);
 
 /// A worker that listens.
-struct Service {
+pub(crate) struct Service {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Service {
-    async fn start(shell: &Shell) -> Self {
+    pub(crate) async fn start(shell: &Shell) -> Self {
         let mut child = Command::from(shell.shiftbell("run --log info"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -86,7 +86,7 @@ impl Service {
     }
 
     /// Asks it to end, as systemd does; its exit code.
-    async fn stop(mut self, signal: &str) -> Option<i32> {
+    pub(crate) async fn stop(mut self, signal: &str) -> Option<i32> {
         let id = self.child.id().unwrap().to_string();
         let kill = Command::new("kill").args([signal, &id]).status().await;
         assert!(kill.unwrap().success());

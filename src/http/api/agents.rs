@@ -32,19 +32,19 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct Listing {
     /// Only those of this workspace.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     workspace: Option<Word>,
     /// At most so many.
     #[serde(default)]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000)]
     limit: Limit,
     /// `next` of the page before.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<Cursor>,
 }
 
 /// The agents, by id.
-#[utoipa::path(get, path = "/v1/agents", tag = "agents", params(Listing),
+#[utoipa::path(get, path = "/v1/agents", operation_id = "list_agents", tag = "agents", params(Listing),
     responses((status = 200, body = Page<AgentBody>)))]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -72,7 +72,7 @@ pub(super) async fn list(
 }
 
 /// One agent.
-#[utoipa::path(get, path = "/v1/agents/{id}", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/agents/{id}", operation_id = "get_agent", tag = "agents", params(("id" = String, Path)),
     responses((status = 200, body = AgentBody, headers(("ETag" = String)))))]
 pub(super) async fn get(
     State(api): State<Api>,
@@ -88,7 +88,8 @@ pub(super) async fn get(
 }
 
 /// Makes an agent, or replaces it as a whole. Phones stay as they are unless `devices` names them.
-#[utoipa::path(put, path = "/v1/agents/{id}", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(put, path = "/v1/agents/{id}", operation_id = "put_agent", tag = "agents", params(("id" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the state that is meant")),
     request_body = AgentInput,
     responses(
         (status = 200, body = Saved, description = "Replaced", headers(("ETag" = String))),
@@ -103,9 +104,9 @@ pub(super) async fn put(
     let now = api.clock.now();
     let mut tx = api.store.begin().await?;
     let stored = held(&mut tx, &caller, &id).await?;
-    condition.holds(etag(stored.as_ref()).as_ref())?;
     let zones = (api.zones)();
     let (mut agent, warnings) = judged(roster::agent(&body.0, &id, None, &zones, now))?;
+    condition.holds(etag(stored.as_ref()).as_ref())?;
     agent.named = if agent.named.contains(Field::Devices) {
         Named::ALL
     } else {
@@ -120,7 +121,8 @@ pub(super) async fn put(
 }
 
 /// Changes what the body names.
-#[utoipa::path(patch, path = "/v1/agents/{id}", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(patch, path = "/v1/agents/{id}", operation_id = "patch_agent", tag = "agents", params(("id" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the state that is meant")),
     request_body(content((AgentEdit = "application/merge-patch+json"), (AgentEdit = "application/json"))),
     responses((status = 200, body = Saved, headers(("ETag" = String)))))]
 pub(super) async fn patch(
@@ -133,15 +135,16 @@ pub(super) async fn patch(
     let mut tx = api.store.begin().await?;
     let stored = held(&mut tx, &caller, &id).await?;
     let stored = stored.ok_or_else(|| Problem::absent("agent"))?;
-    condition.holds(etag(Some(&stored)).as_ref())?;
     let (now, zones) = (api.clock.now(), (api.zones)());
     let (agent, warnings) = judged(roster::agent(&body.0, &id, Some(&stored), &zones, now))?;
+    condition.holds(etag(Some(&stored)).as_ref())?;
     may_move(&caller, Some(&stored), &agent)?;
     save(&api, tx, &caller, agent, warnings, StatusCode::OK).await
 }
 
 /// Removes an agent: offline is posted once, and all that is pending is cancelled.
-#[utoipa::path(delete, path = "/v1/agents/{id}", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(delete, path = "/v1/agents/{id}", operation_id = "delete_agent", tag = "agents", params(("id" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the state that is meant")),
     responses((status = 204, description = "Removed")))]
 pub(super) async fn delete(
     State(api): State<Api>,

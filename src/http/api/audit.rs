@@ -19,19 +19,19 @@ use crate::{http::Problem, store::AuditRow};
 #[serde(deny_unknown_fields)]
 pub(super) struct Listing {
     /// Only what was done in this workspace.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     workspace: Option<Word>,
     /// At most so many.
     #[serde(default)]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000)]
     limit: Limit,
     /// `next` of the page before.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<Cursor>,
 }
 
 /// What people and programs did, newest first.
-#[utoipa::path(get, path = "/v1/audit", tag = "audit", params(Listing),
+#[utoipa::path(get, path = "/v1/audit", operation_id = "list_audit", tag = "audit", params(Listing),
     responses((status = 200, body = Page<AuditRow>)))]
 pub(super) async fn list(
     State(api): State<Api>,

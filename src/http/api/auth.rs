@@ -27,9 +27,6 @@ use crate::{
     store::Actor,
 };
 
-/// Requests with a token that is none of ours, in a second, from all the world.
-const STRANGERS: u32 = 10;
-
 /// Whoever sent a request.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
@@ -110,12 +107,13 @@ pub(super) struct Paces {
 }
 
 impl Paces {
-    /// Each token may ask `per_second` times a second, and for two seconds' worth at once.
+    /// Each token may ask `per_second` times a second, and for two seconds' worth at once; all who
+    /// have none, together, a tenth of that.
     pub(super) fn new(per_second: u32) -> Self {
         Self {
             per_second,
             known: Mutex::default(),
-            strangers: Mutex::new(pace(STRANGERS)),
+            strangers: Mutex::new(pace((per_second / 10).max(1))),
         }
     }
 

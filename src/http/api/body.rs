@@ -45,6 +45,8 @@ impl From<Workspace> for WorkspaceBody {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what the roster reads")]
 pub(super) struct WorkspaceInput {
+    /// The one in the address.
+    id: Option<String>,
     #[schema(min_length = 1)]
     name: String,
     /// `YYYY-MM-DD`
@@ -129,6 +131,8 @@ pub(super) struct Warning {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what the roster reads")]
 pub(super) struct AgentInput {
+    /// The one in the address.
+    id: Option<String>,
     #[schema(min_length = 1)]
     workspace: String,
     #[schema(min_length = 1)]
@@ -154,6 +158,8 @@ pub(super) struct AgentInput {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what the roster reads")]
 pub(super) struct AgentEdit {
+    /// The one in the address.
+    id: Option<String>,
     #[schema(min_length = 1)]
     workspace: Option<String>,
     #[schema(min_length = 1)]

@@ -43,7 +43,7 @@ pub(super) struct Listing {
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000)]
     limit: Limit,
     /// `next` of the page before.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<Cursor>,
 }
 
@@ -70,7 +70,7 @@ impl BoundaryBody {
 }
 
 /// The agent's boundaries to come, with from <= at < until, in order.
-#[utoipa::path(get, path = "/v1/agents/{id}/boundaries", tag = "agents",
+#[utoipa::path(get, path = "/v1/agents/{id}/boundaries", operation_id = "list_boundaries", tag = "agents",
     params(("id" = String, Path), Listing),
     responses((status = 200, body = Page<BoundaryBody>)))]
 pub(super) async fn list(
@@ -80,8 +80,7 @@ pub(super) async fn list(
     Query(listing): Query<Listing>,
 ) -> Result<Answer<Page<BoundaryBody>>, Problem> {
     let now = api.clock.now();
-    let status = StatusCode::BAD_REQUEST;
-    let (from, until) = span(listing.from, listing.until, now, LONGEST, status)?;
+    let (from, until) = span(listing.from, listing.until, now, LONGEST)?;
     let after: Option<Timestamp> = listing.cursor.map(|c| c.place()).transpose()?;
     let mut tx = api.store.snapshot().await?;
     let agent = agents::visible(&mut tx, &caller, &id).await?;

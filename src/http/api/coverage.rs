@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json as Answer, extract::State, http::StatusCode};
+use axum::{Json as Answer, extract::State};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -58,7 +58,7 @@ pub(super) struct GapBody {
 }
 
 /// Spans to come in which nobody is on duty, so that visitors can only leave a message.
-#[utoipa::path(get, path = "/v1/workspaces/{id}/coverage", tag = "workspaces",
+#[utoipa::path(get, path = "/v1/workspaces/{id}/coverage", operation_id = "get_coverage", tag = "workspaces",
     params(("id" = String, Path), Asked), responses((status = 200, body = CoverageBody)))]
 pub(super) async fn get(
     State(api): State<Api>,
@@ -67,8 +67,7 @@ pub(super) async fn get(
     Query(asked): Query<Asked>,
 ) -> Result<Answer<CoverageBody>, Problem> {
     caller.workspace(&id)?;
-    let status = StatusCode::BAD_REQUEST;
-    let (from, until) = span(asked.from, asked.until, api.clock.now(), LONGEST, status)?;
+    let (from, until) = span(asked.from, asked.until, api.clock.now(), LONGEST)?;
     let mut tx = api.store.snapshot().await?;
     let known = tx.workspace(&id).await?;
     let workspace = known.ok_or_else(|| Problem::absent("workspace"))?;

@@ -1,10 +1,6 @@
 //! `/v1/deliveries`: what was to be sent, to whom, and what came of it.
 
-use axum::{
-    Json as Answer,
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-};
+use axum::{Json as Answer, extract::State, http::Method};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -14,6 +10,7 @@ use super::{
     auth::{Caller, ReadLog},
     input::{Path, Query, Word},
     page::{Cursor, Limit, Page},
+    verbs::not_allowed,
 };
 use crate::{
     domain::delivery::{ChannelKind, DeliveryState},
@@ -33,13 +30,13 @@ pub(super) struct Listing {
     #[param(value_type = Option<String>, pattern = "^(apns|fcm|presence)$")]
     channel: Option<ChannelWord>,
     /// An agent's id.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     agent: Option<Word>,
     /// A workspace's id.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     workspace: Option<Word>,
     /// The reason, whole.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     reason: Option<Word>,
     /// Recorded at or after this instant.
     #[param(value_type = Option<String>, format = DateTime)]
@@ -49,7 +46,7 @@ pub(super) struct Listing {
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000)]
     limit: Limit,
     /// `next` of the page before.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<Cursor>,
 }
 
@@ -107,7 +104,7 @@ pub(super) struct DeliveryWithAttempts {
 }
 
 /// The delivery log, newest first.
-#[utoipa::path(get, path = "/v1/deliveries", tag = "deliveries", params(Listing),
+#[utoipa::path(get, path = "/v1/deliveries", operation_id = "list_deliveries", tag = "deliveries", params(Listing),
     responses((status = 200, body = Page<DeliveryRow>)))]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -133,7 +130,7 @@ pub(super) async fn list(
 }
 
 /// One delivery with its attempts.
-#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/deliveries/{id}", operation_id = "get_delivery", tag = "deliveries", params(("id" = String, Path)),
     responses((status = 200, body = DeliveryWithAttempts)))]
 pub(super) async fn get(
     State(api): State<Api>,
@@ -141,9 +138,7 @@ pub(super) async fn get(
     Path(id): Path<Word>,
 ) -> Result<Answer<DeliveryWithAttempts>, Problem> {
     if id.ends_with(":retry") || id.ends_with(":cancel") {
-        let detail = "GET is not for this address";
-        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
-            .with(header::ALLOW, HeaderValue::from_static("POST")));
+        return Err(not_allowed(Method::GET, Path(id)).await);
     }
     let mut tx = api.store.snapshot().await?;
     let delivery = visible(&mut tx, &caller, &id).await?;

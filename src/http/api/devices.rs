@@ -74,7 +74,7 @@ pub(super) struct Registration {
 type Address = Path<(Word, String, Word)>;
 
 /// The agent's phones, in the order in which they were registered.
-#[utoipa::path(get, path = "/v1/agents/{id}/devices", tag = "devices", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/agents/{id}/devices", operation_id = "list_devices", tag = "devices", params(("id" = String, Path)),
     responses((status = 200, body = Devices)))]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -90,8 +90,8 @@ pub(super) async fn list(
 }
 
 /// One phone.
-#[utoipa::path(get, path = "/v1/agents/{id}/devices/{platform}/{token}", tag = "devices",
-    params(("id" = String, Path), ("platform" = String, Path), ("token" = String, Path)),
+#[utoipa::path(get, path = "/v1/agents/{id}/devices/{platform}/{token}", operation_id = "get_device", tag = "devices",
+    params(("id" = String, Path), ("platform" = String, Path, pattern = "^(ios|android)$"), ("token" = String, Path)),
     responses((status = 200, body = DeviceBody)))]
 pub(super) async fn get(
     State(api): State<Api>,
@@ -108,8 +108,8 @@ pub(super) async fn get(
 
 /// Registers a phone; whoever had it before has it no more. Registering it again wakes one that was
 /// quarantined or disabled.
-#[utoipa::path(put, path = "/v1/agents/{id}/devices/{platform}/{token}", tag = "devices",
-    params(("id" = String, Path), ("platform" = String, Path), ("token" = String, Path)),
+#[utoipa::path(put, path = "/v1/agents/{id}/devices/{platform}/{token}", operation_id = "put_device", tag = "devices",
+    params(("id" = String, Path), ("platform" = String, Path, pattern = "^(ios|android)$"), ("token" = String, Path)),
     request_body = Registration,
     responses(
         (status = 200, body = DeviceBody, description = "Registered again"),
@@ -137,8 +137,8 @@ pub(super) async fn put(
 }
 
 /// Removes a phone.
-#[utoipa::path(delete, path = "/v1/agents/{id}/devices/{platform}/{token}", tag = "devices",
-    params(("id" = String, Path), ("platform" = String, Path), ("token" = String, Path)),
+#[utoipa::path(delete, path = "/v1/agents/{id}/devices/{platform}/{token}", operation_id = "delete_device", tag = "devices",
+    params(("id" = String, Path), ("platform" = String, Path, pattern = "^(ios|android)$"), ("token" = String, Path)),
     responses((status = 204, description = "Removed")))]
 pub(super) async fn delete(
     State(api): State<Api>,

@@ -4,7 +4,8 @@ use serde::Serialize;
 use utoipa::{
     OpenApi, ToSchema,
     openapi::{
-        Components, ContentBuilder, InfoBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder,
+        Components, ContentBuilder, InfoBuilder, OpenApi as Document, Ref, RefOr, Response,
+        ResponseBuilder,
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -68,15 +69,7 @@ pub(super) fn finished(mut document: Document) -> String {
         .get_or_insert_with(Components::new)
         .add_security_scheme(BEARER, SecurityScheme::Http(scheme));
     document.security = Some(vec![SecurityRequirement::new(BEARER, [""; 0])]);
-    let problem = ResponseBuilder::new()
-        .description("A problem")
-        .content(
-            "application/problem+json",
-            ContentBuilder::new()
-                .schema(Some(Ref::from_schema_name(PROBLEM)))
-                .build(),
-        )
-        .build();
+    let problem = problem();
     for item in document.paths.paths.values_mut() {
         let operations = [
             &mut item.get,
@@ -87,8 +80,25 @@ pub(super) fn finished(mut document: Document) -> String {
         ];
         for operation in operations.into_iter().flatten() {
             let answers = &mut operation.responses.responses;
+            for answer in answers.values_mut() {
+                if let RefOr::T(answer) = answer
+                    && answer.description.is_empty()
+                {
+                    "Done".clone_into(&mut answer.description);
+                }
+            }
             answers.insert("default".to_owned(), RefOr::T(problem.clone()));
         }
     }
     document.to_json().unwrap_or_default()
+}
+
+/// The answer of whatever fails.
+fn problem() -> Response {
+    let schema = Ref::from_schema_name(PROBLEM);
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new()
+        .description("A problem")
+        .content("application/problem+json", content)
+        .build()
 }

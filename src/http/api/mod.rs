@@ -35,9 +35,8 @@ use axum::{
     Router,
     http::header,
     middleware::{from_fn, from_fn_with_state},
-    routing::get,
+    routing::{get, post},
 };
-use tokio::sync::Notify;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{clock::Clock, domain::zone::Zones, store::Store};
@@ -51,26 +50,17 @@ pub struct Api {
     store: Store,
     clock: Clock,
     zones: ZonesInUse,
-    /// Woken when there may be something to send.
-    send: Arc<Notify>,
     paces: Arc<auth::Paces>,
 }
 
 impl Api {
-    /// Over `store`; each token may ask `per_second` times a second. `send` is notified when there
-    /// may be something to send.
-    pub fn new(
-        store: Store,
-        clock: Clock,
-        zones: ZonesInUse,
-        send: Arc<Notify>,
-        per_second: u32,
-    ) -> Self {
+    /// Over `store`; each token may ask `per_second` times a second. The worker hears of changes by the
+    /// database, so `store` must not be its own.
+    pub fn new(store: Store, clock: Clock, zones: ZonesInUse, per_second: u32) -> Self {
         Self {
             store,
             clock,
             zones,
-            send,
             paces: Arc::new(auth::Paces::new(per_second)),
         }
     }
@@ -110,7 +100,10 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(verbs::cancel_matching))
         .routes(routes!(audit::list))
         // The router knows no `{id}:verb`: one handler tells them apart.
-        .route("/v1/deliveries/{id}", axum::routing::post(verbs::one))
+        .route(
+            "/v1/deliveries/{id}",
+            post(verbs::one).fallback(verbs::not_allowed),
+        )
 }
 
 /// The API, and its description at `/openapi.json`, which needs no token.

@@ -33,10 +33,11 @@ impl<S: Sync> FromRequestParts<S> for Once {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let key = parts.headers.get(HEADER).map(|key| {
             let text = key.to_str().unwrap_or_default();
-            if (1..=LONGEST).contains(&text.len()) {
+            let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+            if plain && (1..=LONGEST).contains(&text.len()) {
                 return Ok(text.to_owned());
             }
-            let detail = "must be 1 to 255 printable ASCII characters";
+            let detail = "must be 1 to 255 printable ASCII characters, without blanks";
             Err(Problem::field(
                 StatusCode::BAD_REQUEST,
                 "Idempotency-Key",

@@ -91,7 +91,7 @@ impl Cursor {
         text.and_then(|text| serde_json::from_slice(&text).ok())
             .ok_or_else(|| {
                 let detail = "is no cursor of this list: send `next` of the page before";
-                Problem::field(StatusCode::BAD_REQUEST, "cursor", detail)
+                Problem::field(StatusCode::UNPROCESSABLE_ENTITY, "cursor", detail)
             })
     }
 }

@@ -64,7 +64,7 @@ impl From<StatusRow> for AgentPresence {
 }
 
 /// Everyone's status, who may get new conversations now, and the widget's mode.
-#[utoipa::path(get, path = "/v1/workspaces/{id}/presence", tag = "workspaces",
+#[utoipa::path(get, path = "/v1/workspaces/{id}/presence", operation_id = "get_presence", tag = "workspaces",
     params(("id" = String, Path)), responses((status = 200, body = PresenceBody)))]
 pub(super) async fn get(
     State(api): State<Api>,

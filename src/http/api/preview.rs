@@ -1,6 +1,6 @@
 //! `/v1/boundaries:preview`: what an edit would change, before it is saved.
 
-use axum::{Json as Answer, extract::State, http::StatusCode};
+use axum::{Json as Answer, extract::State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -33,7 +33,7 @@ const MOST: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
     /// The agent to be edited; without it `edit` is a whole agent that is not there yet.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     agent: Option<Word>,
     /// As a PATCH of the agent would have it.
     #[schema(value_type = AgentEdit)]
@@ -79,8 +79,8 @@ pub(super) struct ClockChangeBody {
 }
 
 /// Previews an edit. Nothing is saved.
-#[utoipa::path(post, path = "/v1/boundaries:preview", tag = "agents", request_body = Question,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Has no effect: nothing is done")),
+#[utoipa::path(post, path = "/v1/boundaries:preview", operation_id = "preview_boundaries", tag = "agents", request_body = Question,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Has no effect: nothing is done")),
     responses((status = 200, body = Preview)))]
 pub(super) async fn preview(
     State(api): State<Api>,
@@ -90,8 +90,7 @@ pub(super) async fn preview(
 ) -> Result<Answer<Preview>, Problem> {
     let question: Question = body.read()?;
     let (now, zones) = (api.clock.now(), (api.zones)());
-    let status = StatusCode::UNPROCESSABLE_ENTITY;
-    let within = span(question.from, question.until, now, LONGEST, status)?;
+    let within = span(question.from, question.until, now, LONGEST)?;
     let mut tx = api.store.snapshot().await?;
     let stored = match &question.agent {
         Some(id) => Some(agents::visible(&mut tx, &caller, id).await?),

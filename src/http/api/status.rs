@@ -60,7 +60,7 @@ pub(super) struct Setting {
 }
 
 /// The agent's status now.
-#[utoipa::path(get, path = "/v1/agents/{id}/status", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/agents/{id}/status", operation_id = "get_status", tag = "agents", params(("id" = String, Path)),
     responses((status = 200, body = StatusBody)))]
 pub(super) async fn get(
     State(api): State<Api>,
@@ -78,7 +78,7 @@ pub(super) async fn get(
 
 /// Sets the agent's status by hand. The worker posts it at once, and it holds until the agent's hours
 /// start or end next, or until the time given.
-#[utoipa::path(put, path = "/v1/agents/{id}/status", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(put, path = "/v1/agents/{id}/status", operation_id = "put_status", tag = "agents", params(("id" = String, Path)),
     request_body = Setting, responses((status = 200, body = StatusBody)))]
 pub(super) async fn put(
     State(api): State<Api>,

@@ -3,7 +3,7 @@
 
 use axum::{
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 use jiff::Timestamp;
@@ -45,11 +45,11 @@ pub(super) struct Filter {
     state: Option<StateWord>,
     #[schema(value_type = Option<String>, pattern = "^(apns|fcm|presence)$")]
     channel: Option<ChannelWord>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     agent: Option<Word>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     workspace: Option<Word>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[^\\x00]*$")]
     reason: Option<Word>,
     /// Recorded at or after this instant.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -83,18 +83,24 @@ pub(super) async fn one(
     match address.rsplit_once(':') {
         Some((id, "retry")) => retry(api, caller, id, once).await,
         Some((id, "cancel")) => cancel(api, caller, id, once).await,
-        _ => {
-            let detail = "POST is not for this address; there are {id}:retry and {id}:cancel";
-            Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
-                .with(header::ALLOW, HeaderValue::from_static("GET,HEAD")))
-        }
+        _ => Err(not_allowed(Method::POST, Path(address)).await),
     }
+}
+
+/// A method that is not for this address: a verb's takes POST, a delivery's own GET.
+pub(super) async fn not_allowed(method: Method, Path(address): Path<Word>) -> Problem {
+    let verb = [":retry", ":cancel"]
+        .iter()
+        .any(|verb| address.ends_with(verb));
+    let allowed = HeaderValue::from_static(if verb { "POST" } else { "GET,HEAD" });
+    let detail = format!("{method} is not for this address");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, allowed)
 }
 
 /// Sends a failed delivery again. 409 if it has not failed, its deadline has passed, its phone is no
 /// longer active, or a newer event has overtaken it.
-#[utoipa::path(post, path = "/v1/deliveries/{id}:retry", tag = "deliveries",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/v1/deliveries/{id}:retry", operation_id = "retry_delivery", tag = "deliveries",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, body = Outcome)))]
 async fn retry(
     State(api): State<Api>,
@@ -106,8 +112,8 @@ async fn retry(
 }
 
 /// Cancels an open delivery. 409 if it has ended.
-#[utoipa::path(post, path = "/v1/deliveries/{id}:cancel", tag = "deliveries",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/v1/deliveries/{id}:cancel", operation_id = "cancel_delivery", tag = "deliveries",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, body = Outcome)))]
 async fn cancel(
     State(api): State<Api>,
@@ -119,8 +125,8 @@ async fn cancel(
 }
 
 /// Sends all failed deliveries again that the filter matches, those that still can be.
-#[utoipa::path(post, path = "/v1/deliveries:retry", tag = "deliveries", request_body = Order,
-    params(("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/v1/deliveries:retry", operation_id = "retry_deliveries", tag = "deliveries", request_body = Order,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, body = Outcome)))]
 pub(super) async fn retry_matching(
     State(api): State<Api>,
@@ -132,8 +138,8 @@ pub(super) async fn retry_matching(
 }
 
 /// Cancels all open deliveries that the filter matches.
-#[utoipa::path(post, path = "/v1/deliveries:cancel", tag = "deliveries", request_body = Order,
-    params(("Idempotency-Key" = Option<String>, Header)),
+#[utoipa::path(post, path = "/v1/deliveries:cancel", operation_id = "cancel_deliveries", tag = "deliveries", request_body = Order,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, body = Outcome)))]
 pub(super) async fn cancel_matching(
     State(api): State<Api>,
@@ -168,7 +174,7 @@ async fn act_on_one(
         };
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
-    finish(api, tx, caller, once, 1, done).await
+    finish(tx, caller, once, 1, done).await
 }
 
 async fn act_on_matching(
@@ -178,16 +184,8 @@ async fn act_on_matching(
     body: &Json,
     verb: Verb,
 ) -> Result<Response, Problem> {
-    let Order { filter, expected } = body.read()?;
-    let filter = DeliveryFilter {
-        state: filter.state.map(StateWord::text),
-        channel: filter.channel.map(ChannelWord::text),
-        agent: filter.agent.map(|word| word.0),
-        workspace: within(caller, filter.workspace)?,
-        reason: filter.reason.map(|word| word.0),
-        since: filter.since,
-        ..DeliveryFilter::default()
-    };
+    let order: Order = body.read()?;
+    let filter = order.filter.within(caller)?;
     let now = api.clock.now();
     let mut tx = api.store.begin().await?;
     if let Some(before) = once.before(&mut tx, caller, &body.0, now).await? {
@@ -197,22 +195,41 @@ async fn act_on_matching(
         Verb::Retry => tx.failed_matching(&filter).await?,
         Verb::Cancel => tx.open_matching(&filter).await?,
     };
-    let ids = match matched {
-        Matched::Ids(ids) if ids.len() == expected as usize => ids,
+    let ids = as_expected(matched, order.expected)?;
+    let done = act(&mut tx, caller, &ids, verb, now).await?;
+    finish(tx, caller, once, ids.len(), done).await
+}
+
+impl Filter {
+    /// The same in the store's words, within what the caller sees.
+    fn within(self, caller: &Caller) -> Result<DeliveryFilter, Problem> {
+        Ok(DeliveryFilter {
+            state: self.state.map(StateWord::text),
+            channel: self.channel.map(ChannelWord::text),
+            agent: self.agent.map(|word| word.0),
+            workspace: within(caller, self.workspace)?,
+            reason: self.reason.map(|word| word.0),
+            since: self.since,
+            ..DeliveryFilter::default()
+        })
+    }
+}
+
+/// The ids, if they are as many as expected.
+fn as_expected(matched: Matched, expected: u32) -> Result<Vec<String>, Problem> {
+    let (field, detail) = match matched {
+        Matched::Ids(ids) if ids.len() == expected as usize => return Ok(ids),
         Matched::Ids(ids) => {
-            let detail = format!(
-                "{} deliveries match, not {expected}: nothing was done",
-                ids.len()
-            );
-            return Err(Problem::field(StatusCode::CONFLICT, "expected", detail));
+            let found = ids.len();
+            let detail = format!("{found} deliveries match, not {expected}: nothing was done");
+            ("expected", detail)
         }
         Matched::TooMany(most) => {
             let detail = format!("matches more than {most} deliveries: narrow it down");
-            return Err(Problem::field(StatusCode::CONFLICT, "filter", detail));
+            ("filter", detail)
         }
     };
-    let done = act(&mut tx, caller, &ids, verb, now).await?;
-    finish(api, tx, caller, once, ids.len(), done).await
+    Err(Problem::field(StatusCode::CONFLICT, field, detail))
 }
 
 async fn act(
@@ -229,7 +246,6 @@ async fn act(
 }
 
 async fn finish(
-    api: &Api,
     mut tx: Tx,
     caller: &Caller,
     once: &Once,
@@ -243,6 +259,5 @@ async fn finish(
     };
     let answer = once.answer(&mut tx, caller, &outcome).await?;
     tx.commit().await?;
-    api.send.notify_waiters();
     Ok(answer)
 }

@@ -35,12 +35,12 @@ pub(super) struct Listing {
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000)]
     limit: Limit,
     /// `next` of the page before.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<Cursor>,
 }
 
 /// The workspaces, by id.
-#[utoipa::path(get, path = "/v1/workspaces", tag = "workspaces", params(Listing),
+#[utoipa::path(get, path = "/v1/workspaces", operation_id = "list_workspaces", tag = "workspaces", params(Listing),
     responses((status = 200, body = Page<WorkspaceBody>)))]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -67,7 +67,7 @@ pub(super) async fn list(
 }
 
 /// One workspace.
-#[utoipa::path(get, path = "/v1/workspaces/{id}", tag = "workspaces", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/workspaces/{id}", operation_id = "get_workspace", tag = "workspaces", params(("id" = String, Path)),
     responses((status = 200, body = WorkspaceBody, headers(("ETag" = String)))))]
 pub(super) async fn get(
     State(api): State<Api>,
@@ -84,7 +84,8 @@ pub(super) async fn get(
 }
 
 /// Makes a workspace, or replaces it as a whole.
-#[utoipa::path(put, path = "/v1/workspaces/{id}", tag = "workspaces", params(("id" = String, Path)),
+#[utoipa::path(put, path = "/v1/workspaces/{id}", operation_id = "put_workspace", tag = "workspaces", params(("id" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the state that is meant")),
     request_body = WorkspaceInput,
     responses(
         (status = 200, body = WorkspaceBody, description = "Replaced", headers(("ETag" = String))),
@@ -120,7 +121,8 @@ pub(super) async fn put(
 }
 
 /// Removes a workspace that has no agents any more.
-#[utoipa::path(delete, path = "/v1/workspaces/{id}", tag = "workspaces", params(("id" = String, Path)),
+#[utoipa::path(delete, path = "/v1/workspaces/{id}", operation_id = "delete_workspace", tag = "workspaces", params(("id" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the state that is meant")),
     responses((status = 204, description = "Removed")))]
 pub(super) async fn delete(
     State(api): State<Api>,
