@@ -193,6 +193,10 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(10))
         .foreign_keys(true)
+        // A batch touches more pages than the usual two megabytes hold, and what does not fit is
+        // written to the log twice; each checkpoint writes what the next would write again.
+        .pragma("cache_size", "-32000")
+        .pragma("wal_autocheckpoint", "8000")
         .disable_statement_logging())
 }
 

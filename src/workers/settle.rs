@@ -29,7 +29,7 @@ pub(super) struct Outcome {
     /// The instant (UTC) that it is about: lateness counts from here.
     pub(super) since: Timestamp,
     /// Kept until the outcome is written: before that, a crash would put the blame on it once more.
-    pub(super) _alone: Alone,
+    pub(super) alone: Alone,
 }
 
 /// Leave to send what took a worker down before.
@@ -54,7 +54,9 @@ pub(super) async fn settler(
         if outcomes.is_empty() {
             return;
         }
-        if outcomes.len() < BATCH && !incoming.is_closed() {
+        // What is under way alone is held against it until it is written.
+        let alone = outcomes.iter().any(|outcome| outcome.alone.is_some());
+        if outcomes.len() < BATCH && !alone && !incoming.is_closed() {
             tokio::time::sleep(GATHER).await;
             let room = BATCH - outcomes.len();
             outcomes.extend((0..room).map_while(|_| incoming.try_recv().ok()));

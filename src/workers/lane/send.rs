@@ -206,7 +206,7 @@ pub(super) async fn settle(
         settlement,
         about: lease.about.clone(),
         since,
-        _alone: alone.clone(),
+        alone: alone.clone(),
     };
     let _ = outcomes.send(outcome).await;
 }
