@@ -88,6 +88,10 @@ impl From<StoreError> for Problem {
             source = cause.source();
         }
         tracing::error!(error = chain, "request failed");
+        if matches!(error, StoreError::Corrupt { .. }) {
+            let detail = "a stored value cannot be read; the log says which";
+            return Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail);
+        }
         let detail = "the database did not do it; try again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             .with(header::RETRY_AFTER, HeaderValue::from_static("1"))

@@ -1,8 +1,8 @@
 //! Connections and their bounds.
 //!
 //! At most [`MOST_CONNECTIONS`] at a time; further ones wait in the kernel's queue. A connection
-//! lives [`CONNECTION_TIMEOUT`] at most, which also ends clients that read a byte a second; its
-//! headers have to arrive within [`HEADER_TIMEOUT`], at most [`MOST_HEADERS`] of them in
+//! takes requests for [`CONNECTION_TIMEOUT`]; the last of them then has [`LAST_ANSWER`], which also
+//! ends clients that read a byte a second. Headers have to arrive within [`HEADER_TIMEOUT`], at most [`MOST_HEADERS`] of them in
 //! [`HEADER_BYTES`]. A body is refused beyond [`BODY_BYTES`].
 
 use std::{io, sync::Arc, time::Duration};
@@ -14,13 +14,15 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(super) const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTION_TIMEOUT: Duration = Duration::from_mins(2);
+const LAST_ANSWER: Duration = Duration::from_secs(20);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const MOST_CONNECTIONS: usize = 64;
 const MOST_HEADERS: usize = 64;
@@ -55,7 +57,10 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     connections.wait().await;
 }
 
-async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+async fn connection<S>(stream: S, router: Router, shutdown: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = TowerToHyperService::new(router);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -67,12 +72,14 @@ async fn connection(stream: TcpStream, router: Router, shutdown: CancellationTok
         tokio::pin!(serving);
         tokio::select! {
             ended = &mut serving => return ended,
-            () = shutdown.cancelled() => serving.as_mut().graceful_shutdown(),
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(CONNECTION_TIMEOUT) => {}
         }
+        serving.as_mut().graceful_shutdown();
         serving.await
     };
     // A client that hung up or dawdled is its own affair, worth a line only when one looks for it.
-    match tokio::time::timeout(CONNECTION_TIMEOUT, whole).await {
+    match tokio::time::timeout(CONNECTION_TIMEOUT + LAST_ANSWER, whole).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "connection ended badly"),
         Err(_) => tracing::debug!("connection closed: open for too long"),
@@ -83,4 +90,45 @@ async fn connection(stream: TcpStream, router: Router, shutdown: CancellationTok
 async fn pause_after(error: &io::Error) {
     tracing::warn!(%error, "a connection could not be accepted");
     tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+    /// An answer without a body.
+    async fn answer(client: &mut tokio::io::DuplexStream) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await.unwrap());
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_connection_answers_what_is_under_way_and_takes_no_more() {
+        let slow = async || tokio::time::sleep(Duration::from_secs(9)).await;
+        let router = Router::new().route("/", get(slow));
+        let (mut client, server) = tokio::io::duplex(1 << 16);
+        tokio::spawn(connection(server, router, CancellationToken::new()));
+        // The fourteenth is asked for 117 seconds after the first, and answered after 126.
+        for n in 1..=14 {
+            client.write_all(REQUEST).await.unwrap();
+            let answer = answer(&mut client).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{n}: {answer}");
+            assert_eq!(
+                answer.contains("connection: close"),
+                n == 14,
+                "{n}: {answer}"
+            );
+        }
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.is_empty());
+    }
 }

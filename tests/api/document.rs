@@ -35,6 +35,8 @@ async fn every_route_is_described() {
         agent["hours"].is_object() && agent["devices"].is_null(),
         "{agent}"
     );
+    let page = &document["components"]["schemas"]["Page_Agent"]["properties"];
+    assert_eq!(page["items"]["items"]["$ref"], "#/components/schemas/Agent");
     let operations = operations(&desk).await;
     let described: Vec<String> = operations.iter().map(|(m, p)| format!("{m} {p}")).collect();
     assert_eq!(

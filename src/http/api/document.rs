@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::{
     OpenApi, ToSchema,
     openapi::{
-        Components, ContentBuilder, InfoBuilder, OpenApi as Document, Ref, RefOr, Response,
-        ResponseBuilder,
+        ArrayBuilder, Components, ContentBuilder, InfoBuilder, OpenApi as Document, Ref, RefOr,
+        Response, ResponseBuilder, Schema,
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -90,7 +90,24 @@ pub(super) fn finished(mut document: Document) -> String {
             answers.insert("default".to_owned(), RefOr::T(problem.clone()));
         }
     }
+    pages_of_references(&mut document);
     document.to_json().unwrap_or_default()
+}
+
+/// Has the schema of a page name its items' schema, where the derive writes it out once more.
+fn pages_of_references(document: &mut Document) {
+    let Some(components) = &mut document.components else {
+        return;
+    };
+    for (name, schema) in &mut components.schemas {
+        let item = name.strip_prefix("Page_").map(Ref::from_schema_name);
+        if let (Some(item), RefOr::T(Schema::Object(page))) = (item, schema) {
+            let items = ArrayBuilder::new()
+                .items(item)
+                .description(Some("At most as many as were asked for."));
+            page.properties.insert("items".to_owned(), items.into());
+        }
+    }
 }
 
 /// The answer of whatever fails.
