@@ -64,7 +64,8 @@ impl Stage {
             receivers,
             team: team::team(dice),
             zones: Arc::new(Zones::built_in()),
-            from: start,
+            // A boundary at the very instant of the first evaluation rings nobody.
+            from: start + SignedDuration::from_millis(1),
             furthest: start,
             _folder: folder,
         };
