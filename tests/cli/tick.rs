@@ -89,17 +89,17 @@ async fn two_at_once_ring_everything_once(db: Database) {
     assert_eq!(stage.rung(), [start.clone(), start, end]);
     assert_eq!(stage.posted().len(), 8, "{:?}", stage.posted());
     assert_eq!(
-        db.sql("SELECT count(*) FROM deliveries WHERE state <> 'sent'"),
+        db.sql("SELECT count(*) FROM delivery_log WHERE state <> 'sent'"),
         "0"
     );
-    assert_eq!(db.sql("SELECT count(*) FROM attempts"), "11");
+    assert_eq!(db.sql("SELECT count(*) FROM attempt_log"), "11");
 }
 
 async fn with_nothing_due_nothing_happens(db: Database) {
     let (stage, shell, _) = shift::due(&db.url).await;
     shell.aside("tick").await.done();
     let (rung, posted) = (stage.rung(), stage.posted());
-    let recorded = "SELECT (SELECT count(*) FROM transitions), (SELECT count(*) FROM deliveries), (SELECT count(*) FROM attempts)";
+    let recorded = "SELECT (SELECT count(*) FROM transitions), (SELECT count(*) FROM delivery_log), (SELECT count(*) FROM attempt_log)";
     let before = db.sql(recorded);
     for _ in 0..2 {
         assert_eq!(shell.aside("tick").await.done(), "");
