@@ -98,6 +98,11 @@ async fn guarded(request: Request, next: Next) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
     use axum::{body::Body, routing::get};
     use http_body_util::BodyExt;
     use hyper_util::service::TowerToHyperService;
@@ -123,5 +128,36 @@ mod tests {
             let body = answer.into_body().collect().await.unwrap().to_bytes();
             assert!(!String::from_utf8_lossy(&body).contains("CANARY"));
         }
+    }
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn the_log_names_the_route_and_not_what_stood_in_it() {
+        let log = Log::default();
+        let writer = log.clone();
+        let lines = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let _here = tracing::subscriber::set_default(lines.finish());
+        let broken = get(async || -> &str { panic!("broken") });
+        let routes = Router::new().route("/devices/{token}", broken);
+        let service = TowerToHyperService::new(common(routes));
+        let request = Request::get("/devices/CANARY").body(Body::empty()).unwrap();
+        let answer = hyper::service::Service::call(&service, request).await;
+        assert_eq!(answer.unwrap().status(), 500);
+        let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(logged.contains("/devices/{token}"), "{logged}");
+        assert!(!logged.contains("CANARY"), "{logged}");
     }
 }

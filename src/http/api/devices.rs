@@ -15,7 +15,7 @@ use super::{
     Api, agents,
     auth::{Caller, OwnPage},
     body::judged,
-    input::{Json, Path, Word},
+    input::{Json, Path, Token, Word},
 };
 use crate::{
     domain::{agent::Device, roster},
@@ -71,7 +71,7 @@ pub(super) struct Registration {
     environment: Option<String>,
 }
 
-type Address = Path<(Word, String, Word)>;
+type Address = Path<(Word, Word, Token)>;
 
 /// The agent's phones, in the order in which they were registered.
 #[utoipa::path(get, path = "/v1/agents/{id}/devices", operation_id = "list_devices", tag = "devices", params(("id" = String, Path)),
@@ -100,7 +100,7 @@ pub(super) async fn get(
 ) -> Result<Answer<DeviceBody>, Problem> {
     let mut tx = api.store.snapshot().await?;
     agents::visible(&mut tx, &caller, &id).await?;
-    let phone = tx.phone(&id, &platform, &token).await?;
+    let phone = tx.phone(&id, &platform, token.expose()).await?;
     tx.commit().await?;
     let phone = phone.ok_or_else(|| Problem::absent("device"))?;
     Ok(Answer(phone.into()))
@@ -121,12 +121,12 @@ pub(super) async fn put(
     body: Json,
 ) -> Result<Response, Problem> {
     let now = api.clock.now();
-    let (device, _) = judged(roster::device(&body.0, &platform, &token))?;
+    let (device, _) = judged(roster::device(&body.0, &platform, token.expose()))?;
     let mut tx = api.store.begin().await?;
     let agent = agents::visible(&mut tx, &caller, &id).await?;
-    let known = tx.phone(&id, &platform, &token).await?;
+    let known = tx.phone(&id, &platform, token.expose()).await?;
     register(&mut tx, &caller, &id, &agent.workspace, &device, now).await?;
-    let phone = tx.phone(&id, &platform, &token).await?;
+    let phone = tx.phone(&id, &platform, token.expose()).await?;
     tx.commit().await?;
     let status = match known {
         Some(_) => StatusCode::OK,
@@ -147,9 +147,9 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Problem> {
     let mut tx = api.store.begin().await?;
     let agent = agents::visible(&mut tx, &caller, &id).await?;
-    let known = tx.phone(&id, &platform, &token).await?;
+    let known = tx.phone(&id, &platform, token.expose()).await?;
     let phone = known.ok_or_else(|| Problem::absent("device"))?;
-    tx.unregister(&id, &platform, &token).await?;
+    tx.unregister(&id, &platform, token.expose()).await?;
     let target = (phone.fingerprint.as_str(), Some(agent.workspace.as_str()));
     tx.audit(&caller.actor(), "device.delete", &[target], api.clock.now())
         .await?;

@@ -1,5 +1,7 @@
 //! What a request carries, each part refused with a problem that names the field.
 
+use std::fmt;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
@@ -7,7 +9,7 @@ use axum::{
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
-use crate::http::Problem;
+use crate::{domain::device::DeviceToken, http::Problem};
 
 /// The parameters of the address. What cannot be read is not there.
 #[derive(Debug)]
@@ -48,9 +50,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// A body that is JSON; its text, which says what it holds to whoever reads it.
-#[derive(Debug)]
+/// A body that is JSON: its text, unread. `Debug` hides it, for there may be phones' tokens in it.
 pub(super) struct Json(pub(super) String);
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Json(…)")
+    }
+}
 
 impl Json {
     /// Reads it as `T`.
@@ -103,6 +110,23 @@ impl<'de> Deserialize<'de> for Word {
             return Err(serde::de::Error::custom("holds a NUL character"));
         }
         Ok(Self(text))
+    }
+}
+
+/// A phone's token, as [`Word`] is a word.
+#[derive(Debug, Clone)]
+pub(super) struct Token(DeviceToken);
+
+impl<'de> Deserialize<'de> for Token {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Word::deserialize(from).map(|word| Self(DeviceToken::new(word.0)))
+    }
+}
+
+impl Token {
+    /// The token itself, for the database only.
+    pub(super) fn expose(&self) -> &str {
+        self.0.expose()
     }
 }
 
