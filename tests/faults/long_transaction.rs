@@ -41,7 +41,8 @@ pub(crate) async fn inject(extent: Extent) -> Report {
     let mut worker = theatre.worker();
     theatre.curtain().await;
     let mut caught = 0;
-    while caught == 0 && theatre.clock.now() < theatre.last {
+    let patience = theatre.last + Duration::from_secs(10);
+    while caught == 0 && theatre.clock.now() < patience {
         let rows = sqlx::query(LOCK).fetch_all(&mut locker).await.unwrap();
         caught = rows.len() as u64;
     }
