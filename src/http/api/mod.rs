@@ -1,8 +1,8 @@
 //! `/v1`: what the chat platform, its apps and ops ask and set.
 //!
-//! To add a resource: a file with its handlers, each with its `utoipa::path`, and a line in [`routes`];
+//! To add a resource: a file with its handlers, each with its `utoipa::path`, and a line in `documented`;
 //! it is then in `/openapi.json`, behind a token, traced and paced. A handler takes one of the callers
-//! of [`auth`] and reads every row through it. An agent's rules are those of an import
+//! of `auth` and reads every row through it. An agent's rules are those of an import
 //! ([`crate::domain::roster`]). Handlers run in tasks that nobody cancels, so they may hold transactions.
 //!
 //! `tests/api/` asks over TCP, on both databases; `tests/third_party.rs` has schemathesis look for what
