@@ -111,6 +111,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_handler_that_panics_or_hangs_is_a_problem() {
+        // Where a line is logged first by whoever listens to none, it may be silent for all.
+        let lines = tracing_subscriber::fmt().with_writer(io::sink);
+        let _here = tracing::subscriber::set_default(lines.finish());
         let routes = Router::new()
             .route("/panic", get(async || -> &str { panic!("CANARY") }))
             .route("/hang", get(async || std::future::pending::<&str>().await));
