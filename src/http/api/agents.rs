@@ -13,7 +13,7 @@ use super::{
     Api,
     auth::{Caller, OwnPage, Teams},
     body::{AgentBody, AgentEdit, AgentInput, Saved, Warning, judged},
-    etag::{Etag, If},
+    etag::{Etag, If, IfMatch},
     input::{Json, Path, Query, Word},
     page::{Cursor, Limit, Page},
 };
@@ -88,8 +88,7 @@ pub(super) async fn get(
 }
 
 /// Makes an agent, or replaces it as a whole. Phones stay as they are unless `devices` names them.
-#[utoipa::path(put, path = "/v1/agents/{id}", operation_id = "put_agent", tag = "agents", params(("id" = String, Path),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the state that is meant")),
+#[utoipa::path(put, path = "/v1/agents/{id}", operation_id = "put_agent", tag = "agents", params(("id" = String, Path), IfMatch),
     request_body = AgentInput,
     responses(
         (status = 200, body = Saved, description = "Replaced", headers(("ETag" = String))),
@@ -121,8 +120,7 @@ pub(super) async fn put(
 }
 
 /// Changes what the body names.
-#[utoipa::path(patch, path = "/v1/agents/{id}", operation_id = "patch_agent", tag = "agents", params(("id" = String, Path),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the state that is meant")),
+#[utoipa::path(patch, path = "/v1/agents/{id}", operation_id = "patch_agent", tag = "agents", params(("id" = String, Path), IfMatch),
     request_body(content((AgentEdit = "application/merge-patch+json"), (AgentEdit = "application/json"))),
     responses((status = 200, body = Saved, headers(("ETag" = String)))))]
 pub(super) async fn patch(
@@ -143,8 +141,7 @@ pub(super) async fn patch(
 }
 
 /// Removes an agent: offline is posted once, and all that is pending is cancelled.
-#[utoipa::path(delete, path = "/v1/agents/{id}", operation_id = "delete_agent", tag = "agents", params(("id" = String, Path),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the state that is meant")),
+#[utoipa::path(delete, path = "/v1/agents/{id}", operation_id = "delete_agent", tag = "agents", params(("id" = String, Path), IfMatch),
     responses((status = 204, description = "Removed")))]
 pub(super) async fn delete(
     State(api): State<Api>,

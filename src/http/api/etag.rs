@@ -7,6 +7,7 @@ use axum::{
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::IntoParams;
 
 use crate::{domain::access::hex, http::Problem};
 
@@ -33,6 +34,16 @@ impl Etag {
     pub(super) fn mark(&self, answer: impl IntoResponse) -> Response {
         ([self.header()], answer).into_response()
     }
+}
+
+/// The header of an edit, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what `If` reads")]
+pub(super) struct IfMatch {
+    /// The `ETag` of the state that is meant
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
 }
 
 /// On which condition a request is meant.

@@ -8,6 +8,7 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::IntoParams;
 
 use super::auth::Caller;
 use crate::{
@@ -19,6 +20,20 @@ use crate::{
 const HEADER: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LONGEST: usize = 255;
+
+/// The header of a POST, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what `Once` reads")]
+pub(super) struct IdempotencyKey {
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$"
+    )]
+    key: Option<String>,
+}
 
 /// The key of a request, if it has one, and what it is for.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use super::{
     auth::{Caller, WriteLog},
     deliveries::{ChannelWord, StateWord, visible, within},
     input::{Json, Path, Word},
-    once::Once,
+    once::{IdempotencyKey, Once},
 };
 use crate::{
     http::Problem,
@@ -100,7 +100,7 @@ pub(super) async fn not_allowed(method: Method, Path(address): Path<Word>) -> Pr
 /// Sends a failed delivery again. 409 if it has not failed, its deadline has passed, its phone is no
 /// longer active, or a newer event has overtaken it.
 #[utoipa::path(post, path = "/v1/deliveries/{id}:retry", operation_id = "retry_delivery", tag = "deliveries",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    params(("id" = String, Path), IdempotencyKey),
     responses((status = 200, body = Outcome)))]
 async fn retry(
     State(api): State<Api>,
@@ -113,7 +113,7 @@ async fn retry(
 
 /// Cancels an open delivery. 409 if it has ended.
 #[utoipa::path(post, path = "/v1/deliveries/{id}:cancel", operation_id = "cancel_delivery", tag = "deliveries",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    params(("id" = String, Path), IdempotencyKey),
     responses((status = 200, body = Outcome)))]
 async fn cancel(
     State(api): State<Api>,
@@ -126,7 +126,7 @@ async fn cancel(
 
 /// Sends all failed deliveries again that the filter matches, those that still can be.
 #[utoipa::path(post, path = "/v1/deliveries:retry", operation_id = "retry_deliveries", tag = "deliveries", request_body = Order,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    params(IdempotencyKey),
     responses((status = 200, body = Outcome)))]
 pub(super) async fn retry_matching(
     State(api): State<Api>,
@@ -139,7 +139,7 @@ pub(super) async fn retry_matching(
 
 /// Cancels all open deliveries that the filter matches.
 #[utoipa::path(post, path = "/v1/deliveries:cancel", operation_id = "cancel_deliveries", tag = "deliveries", request_body = Order,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    params(IdempotencyKey),
     responses((status = 200, body = Outcome)))]
 pub(super) async fn cancel_matching(
     State(api): State<Api>,

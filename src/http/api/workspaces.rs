@@ -13,7 +13,7 @@ use super::{
     Api,
     auth::Teams,
     body::{WorkspaceBody, WorkspaceInput, judged},
-    etag::{Etag, If},
+    etag::{Etag, If, IfMatch},
     input::{Json, Path, Query, Word},
     page::{Cursor, Limit, Page},
 };
@@ -84,8 +84,7 @@ pub(super) async fn get(
 }
 
 /// Makes a workspace, or replaces it as a whole.
-#[utoipa::path(put, path = "/v1/workspaces/{id}", operation_id = "put_workspace", tag = "workspaces", params(("id" = String, Path),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the state that is meant")),
+#[utoipa::path(put, path = "/v1/workspaces/{id}", operation_id = "put_workspace", tag = "workspaces", params(("id" = String, Path), IfMatch),
     request_body = WorkspaceInput,
     responses(
         (status = 200, body = WorkspaceBody, description = "Replaced", headers(("ETag" = String))),
@@ -121,8 +120,7 @@ pub(super) async fn put(
 }
 
 /// Removes a workspace that has no agents any more.
-#[utoipa::path(delete, path = "/v1/workspaces/{id}", operation_id = "delete_workspace", tag = "workspaces", params(("id" = String, Path),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the state that is meant")),
+#[utoipa::path(delete, path = "/v1/workspaces/{id}", operation_id = "delete_workspace", tag = "workspaces", params(("id" = String, Path), IfMatch),
     responses((status = 204, description = "Removed")))]
 pub(super) async fn delete(
     State(api): State<Api>,
