@@ -123,7 +123,6 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         let kind = self.channel.kind();
         let settler = tokio::spawn(settler(self.shared.store.clone(), kind, incoming));
         let sends = TaskTracker::new();
-        let mut gathered = false;
         while !stop.is_cancelled() {
             // Listens before it looks: a wake-up between the two is not lost.
             let freed = self.state.freed.notified();
@@ -131,11 +130,10 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             tokio::pin!(freed, woken);
             freed.as_mut().enable();
             woken.as_mut().enable();
-            if !std::mem::replace(&mut gathered, true) && self.nearly_full() {
-                tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(GATHER) => {} }
-                continue;
+            let gather = stop.run_until_cancelled(tokio::time::sleep(GATHER));
+            if self.nearly_full() && gather.await.is_none() {
+                break;
             }
-            gathered = false;
             let wait = match self.round(&sends, &outcomes, stop).await {
                 Ok(Round::Sent) => {
                     rounds += 1;
@@ -197,16 +195,22 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         let limit = (granted * batch).min(CLAIM);
         let mut claim = self.claim(limit, Crashed::Never).await?;
         let mut alone = None;
-        if claim.leases.is_empty() && self.in_flight() == 0 {
-            let permit = Arc::clone(&self.shared.suspect).try_acquire_owned();
-            alone = permit.ok().map(Arc::new);
-            if alone.is_some() {
-                claim = self.claim_suspects(limit).await?;
-            }
-        }
         if claim.leases.is_empty() {
-            lock(&self.state.pace).settle(granted, 0);
-            return Ok(Round::Wait(self.until_due(now).await?));
+            let next = self.next_send().await?;
+            if self.in_flight() == 0 && next.is_some_and(|at| at <= now) {
+                let permit = Arc::clone(&self.shared.suspect).try_acquire_owned();
+                alone = permit.ok().map(Arc::new);
+                if alone.is_some() {
+                    claim = self.claim_suspects(limit).await?;
+                }
+                if claim.leases.is_empty() {
+                    self.sweep(now).await?;
+                }
+            }
+            if claim.leases.is_empty() {
+                lock(&self.state.pace).settle(granted, 0);
+                return Ok(Round::Wait(Wait::until(next, now)));
+            }
         }
         let mut leases = Vec::with_capacity(claim.leases.len());
         for (lease, message) in claim.leases.into_iter().zip(claim.messages) {
@@ -258,6 +262,19 @@ enum Wait {
 }
 
 impl Wait {
+    /// Until `next`, the earliest due time of what is pending. What is due and was not claimed waits for
+    /// another event of its agent to come back.
+    fn until(next: Option<Timestamp>, now: Timestamp) -> Self {
+        Self::For(match next {
+            Some(at) if at <= now => Duration::from_millis(50),
+            Some(at) => at
+                .duration_since(now)
+                .unsigned_abs()
+                .clamp(Duration::from_millis(5), FALLBACK),
+            None => FALLBACK,
+        })
+    }
+
     fn at_most(self) -> Duration {
         match self {
             Self::Full => FALLBACK,

@@ -1,10 +1,10 @@
 //! What a lane asks of the database: leases, and when there is something to do next.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{FALLBACK, Lane, Wait};
+use super::Lane;
 use crate::{
     channels::Channel,
     store::{Claimed, Crashed, Order, StoreError},
@@ -80,8 +80,8 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         claim.await
     }
 
-    /// How long until something is due.
-    pub(super) async fn until_due(&self, now: Timestamp) -> Result<Wait, StoreError> {
+    /// The earliest due time (UTC) of what is pending.
+    pub(super) async fn next_send(&self) -> Result<Option<Timestamp>, StoreError> {
         let kind = self.channel.kind();
         let next = self.shared.store.unit(move |store| async move {
             let mut tx = store.snapshot().await?;
@@ -89,27 +89,12 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             tx.commit().await?;
             Ok(next)
         });
-        // What is due and was not claimed waits for another event of its agent to come back.
-        let wait = |at: Timestamp| {
-            at.duration_since(now)
-                .unsigned_abs()
-                .clamp(Duration::from_millis(5), FALLBACK)
-        };
-        Ok(match next.await? {
-            Some(at) if at <= now => {
-                if self.in_flight() == 0 {
-                    self.sweep(now).await?;
-                }
-                Wait::For(Duration::from_millis(50))
-            }
-            Some(at) => Wait::For(wait(at)),
-            None => Wait::For(FALLBACK),
-        })
+        next.await
     }
 
     /// An event that returned to wait just when a later one was recorded is overtaken and cannot be
     /// claimed: this is where it comes to its end.
-    async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
         let ended = self.shared.store.unit(move |store| async move {
             let mut tx = store.begin().await?;
             let ended = tx.sweep(now).await?;
