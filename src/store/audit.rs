@@ -79,17 +79,17 @@ impl Tx {
         targets: &[(&str, Option<&str>)],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let row = |(target, workspace): &(&'_ str, Option<&'_ str>)| {
-            serde_json::json!(NewRow {
+        let rows: Vec<_> = targets
+            .iter()
+            .map(|&(target, workspace_id)| NewRow {
                 at: ms(now),
                 actor: &actor.name,
                 action,
                 target,
-                workspace_id: *workspace,
+                workspace_id,
                 trace: actor.trace.as_deref(),
             })
-        };
-        let rows: Vec<_> = targets.iter().map(row).collect();
+            .collect();
         run!(self, execute AUDIT, json(&rows))?;
         Ok(())
     }

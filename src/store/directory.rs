@@ -15,6 +15,14 @@ use crate::domain::{
     presence::{Mode, Status},
 };
 
+/// What was recorded last of agents `a`, in the columns of [`Recorded`].
+macro_rules! recorded {
+    () => {
+        "SELECT a.id, a.name, s.status, coalesce(s.accepts, FALSE), s.effective_at, s.boundary_at
+         FROM agents a LEFT JOIN agent_state s ON s.agent_id = a.id "
+    };
+}
+
 statements! {
     WORKSPACE_PAGE = "SELECT id FROM workspaces WHERE id > $1 ORDER BY id LIMIT $2";
     THESE_WORKSPACES = "SELECT w.id, w.name, w.ask_invisible_after_seconds, h.date
@@ -27,11 +35,8 @@ statements! {
     TEAM_SIZE = "SELECT count(*) FROM agents WHERE workspace_id = $1";
     REMOVE_WORKSPACE = "DELETE FROM workspaces WHERE id = $1";
     MODE = "SELECT mode, effective_at FROM workspace_state WHERE workspace_id = $1";
-    STATUSES = "SELECT a.id, a.name, s.status, coalesce(s.accepts, FALSE), s.effective_at, s.boundary_at
-                FROM agents a LEFT JOIN agent_state s ON s.agent_id = a.id
-                WHERE a.workspace_id = $1 ORDER BY a.id";
-    STATUS_OF = "SELECT a.id, a.name, s.status, coalesce(s.accepts, FALSE), s.effective_at, s.boundary_at
-                 FROM agents a LEFT JOIN agent_state s ON s.agent_id = a.id WHERE a.id = $1";
+    STATUSES = concat!(recorded!(), "WHERE a.workspace_id = $1 ORDER BY a.id");
+    STATUS_OF = concat!(recorded!(), "WHERE a.id = $1");
 }
 
 type Recorded = (

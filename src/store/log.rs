@@ -37,7 +37,7 @@ pub use acts::{Done, Matched};
 
 statements! {
     LIST = newest!(wanted!());
-    // An agent's alerts and events are found by the indices that make them unique.
+    // An agent's alerts and events are each found by an index of their own.
     LIST_OF_AGENT = newest!(concat!(wanted!(),
         " AND ((channel <> 'presence' AND agent_id = $9) OR (channel = 'presence' AND receiver = 'agent:' || $9))"));
     ONE = "SELECT * FROM delivery_log WHERE id = $1";
@@ -69,6 +69,19 @@ pub struct DeliveryFilter {
     pub limit: i64,
     /// Only what follows this one in the list: when it was recorded, and its id.
     pub after: Option<(Timestamp, String)>,
+}
+
+impl DeliveryFilter {
+    /// What `wanted!` binds: state, channel, workspace, reason and since when.
+    fn wanted(&self) -> (Option<&str>, Option<&str>, Option<&str>, Option<&str>, i64) {
+        (
+            self.state.as_deref(),
+            self.channel.as_deref(),
+            self.workspace.as_deref(),
+            self.reason.as_deref(),
+            self.since.map_or(0, ms),
+        )
+    }
 }
 
 /// A delivery as the log shows it. Instants are UTC.
@@ -173,9 +186,8 @@ impl Tx {
         &mut self,
         filter: &DeliveryFilter,
     ) -> Result<Vec<DeliveryRow>, StoreError> {
-        let (state, channel) = (filter.state.as_deref(), filter.channel.as_deref());
-        let (workspace, reason) = (filter.workspace.as_deref(), filter.reason.as_deref());
-        let (since, limit) = (filter.since.map_or(0, ms), filter.limit);
+        let (state, channel, workspace, reason, since) = filter.wanted();
+        let limit = filter.limit;
         let (at, id) = match &filter.after {
             Some((at, id)) => (ms(*at), id.as_str()),
             None => (i64::MAX, ""),

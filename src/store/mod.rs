@@ -33,7 +33,7 @@ mod watch;
 use std::{future::Future, sync::Arc};
 
 use jiff::Timestamp;
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use uuid::Uuid;
 
 pub use audit::{Actor, AuditRow};
@@ -93,20 +93,6 @@ const LIMITS: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_custom_plan"),
 ];
 
-/// The same for one transaction: a pooler's sessions are not ours to set.
-macro_rules! limits {
-    () => {
-        "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'; \
-         SET LOCAL idle_in_transaction_session_timeout = '30s'; SET LOCAL random_page_cost = 1.1"
-    };
-}
-
-macro_rules! snapshot {
-    () => {
-        "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-    };
-}
-
 /// A delivery that reached its final state without an attempt: nothing is to be sent any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
@@ -159,15 +145,7 @@ impl Store {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.db {
             Db::Sqlite { write, .. } => write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
-            Db::Postgres { pool, pooler, .. } => {
-                let begin = if *pooler {
-                    concat!("BEGIN; ", limits!())
-                } else {
-                    "BEGIN"
-                };
-                let tx = begin_on(pool, begin).await;
-                tx.map(|tx| Tx::Postgres(tx, !pooler))
-            }
+            Db::Postgres { pool, pooler, .. } => begin_on(pool, *pooler, "BEGIN").await,
         }
         .map_err(|source| StoreError::Connection {
             what: "beginning a transaction",
@@ -180,13 +158,8 @@ impl Store {
         match &self.db {
             Db::Sqlite { read, .. } => read.begin().await.map(Tx::Sqlite),
             Db::Postgres { pool, pooler, .. } => {
-                let begin = if *pooler {
-                    concat!(snapshot!(), "; ", limits!())
-                } else {
-                    snapshot!()
-                };
-                let tx = begin_on(pool, begin).await;
-                tx.map(|tx| Tx::Postgres(tx, !pooler))
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+                begin_on(pool, *pooler, begin).await
             }
         }
         .map_err(|source| StoreError::Connection {
@@ -229,19 +202,23 @@ impl Store {
     }
 }
 
-/// Begins with the statement `begin`. Connections that died since they served last are passed over:
-/// nothing was asked of them yet.
-async fn begin_on(
-    pool: &PgPool,
-    begin: &'static str,
-) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    for _ in 0..pool.size() {
-        match pool.begin_with(begin).await {
-            Err(sqlx::Error::Io(_)) => {}
-            done => return done,
-        }
+/// Begins with the statement `begin`; behind a pooler, whose sessions are not ours to set, the limits
+/// hold for this transaction. Connections that died since they served last are passed over: nothing
+/// was asked of them yet.
+async fn begin_on(pool: &PgPool, pooler: bool, begin: &str) -> Result<Tx, sqlx::Error> {
+    let mut text = begin.to_owned();
+    if pooler {
+        text.extend(LIMITS.map(|(name, value)| format!("; SET LOCAL {name} = '{value}'")));
     }
-    pool.begin_with(begin).await
+    let begin = || pool.begin_with(AssertSqlSafe(text.clone()));
+    let mut tx = begin().await;
+    for _ in 0..pool.size() {
+        if !matches!(tx, Err(sqlx::Error::Io(_))) {
+            break;
+        }
+        tx = begin().await;
+    }
+    tx.map(|tx| Tx::Postgres(tx, !pooler))
 }
 
 impl Tx {

@@ -244,7 +244,7 @@ fn quote(line: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '"' | '\\' => line.extend(['\\', c]),
-            c if c.is_control() || is_treacherous(c) => {
+            c if is_treacherous(c) => {
                 let _ = write!(line, "\\u{:04x}", u32::from(c));
             }
             c => line.push(c),

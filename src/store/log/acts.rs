@@ -11,7 +11,7 @@ use crate::store::{
     outbox::overtaken,
     record::write::DOOMED,
     rows::list,
-    sql::{run, statements},
+    sql::{Sql, run, statements},
 };
 
 /// The most deliveries that one act may touch.
@@ -130,41 +130,38 @@ impl Tx {
         })
     }
 
-    /// The failed deliveries that `filter` matches, oldest first.
+    /// The failed deliveries that `filter` matches, oldest first, whatever state it names.
     pub async fn failed_matching(
         &mut self,
         filter: &DeliveryFilter,
     ) -> Result<Matched, StoreError> {
-        let filter = DeliveryFilter {
+        let failed = DeliveryFilter {
             state: Some("failed".into()),
             ..filter.clone()
         };
-        let (state, channel) = (filter.state.as_deref(), filter.channel.as_deref());
-        let (workspace, reason) = (filter.workspace.as_deref(), filter.reason.as_deref());
-        let (since, agent) = (filter.since.map_or(0, ms), filter.agent.as_deref());
-        let ids = run!(
-            self, all FAILED_MATCHING, state, channel, workspace, reason, since, agent, MOST + 1
-        )?;
-        Ok(matched(ids))
+        self.matching(&FAILED_MATCHING, &failed).await
     }
 
     /// The open deliveries that `filter` matches, oldest first.
     pub async fn open_matching(&mut self, filter: &DeliveryFilter) -> Result<Matched, StoreError> {
-        let (state, channel) = (filter.state.as_deref(), filter.channel.as_deref());
-        let (workspace, reason) = (filter.workspace.as_deref(), filter.reason.as_deref());
-        let (since, agent) = (filter.since.map_or(0, ms), filter.agent.as_deref());
-        let ids = run!(
-            self, all OPEN_MATCHING, state, channel, workspace, reason, since, agent, MOST + 1
-        )?;
-        Ok(matched(ids))
+        self.matching(&OPEN_MATCHING, filter).await
     }
-}
 
-fn matched(ids: Vec<(String,)>) -> Matched {
-    if ids.len() as i64 > MOST {
-        return Matched::TooMany(MOST);
+    async fn matching(
+        &mut self,
+        statement: &'static Sql,
+        filter: &DeliveryFilter,
+    ) -> Result<Matched, StoreError> {
+        let (state, channel, workspace, reason, since) = filter.wanted();
+        let agent = filter.agent.as_deref();
+        let ids: Vec<(String,)> = run!(
+            self, all statement, state, channel, workspace, reason, since, agent, MOST + 1
+        )?;
+        if ids.len() as i64 > MOST {
+            return Ok(Matched::TooMany(MOST));
+        }
+        Ok(Matched::Ids(ids.into_iter().map(|(id,)| id).collect()))
     }
-    Matched::Ids(ids.into_iter().map(|(id,)| id).collect())
 }
 
 fn targets(rows: &[(String, String)]) -> Vec<(&str, Option<&str>)> {
