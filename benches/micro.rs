@@ -11,6 +11,7 @@ use jiff::{Timestamp, civil::Weekday, tz::TimeZone};
 use shiftbell::{
     channels::{apns, fcm, presence},
     domain::{
+        agent::Notify,
         alert,
         delivery::{AlertKind, ChannelKind, Judgement, Push, Verdict},
         device::{DeviceToken, Environment},
@@ -21,7 +22,7 @@ use shiftbell::{
         roster,
         zone::Zones,
     },
-    triggers::shift::{self, Rules},
+    triggers::{self, Rules},
 };
 
 const ZONE: &str = "Europe/Paris";
@@ -96,7 +97,7 @@ fn decide_at_a_start(bencher: Bencher) {
         push: vec![ChannelKind::Apns, ChannelKind::Fcm],
     };
     let facts = facts();
-    bencher.bench(|| shift::decide(black_box(&facts), &zones, &rules, nine()));
+    bencher.bench(|| triggers::decide(black_box(&facts), &zones, &rules, nine()));
 }
 
 fn facts() -> Facts {
@@ -108,23 +109,21 @@ fn facts() -> Facts {
             sequence: 1,
             evaluated_at: Some(nine() - Duration::from_hours(10)),
             boundary_at: Some(nine()),
-            stale_at: None,
+            ..Recorded::default()
         },
         schedule: Ok(Some(Schedule {
-            by_hand: None,
             workspace: "acme".to_owned(),
             timezone: ZONE.to_owned(),
-            notify_start: true,
-            notify_end: true,
+            notify: Notify {
+                start: true,
+                end: true,
+            },
             slots: slots(),
-            overrides: Vec::new(),
-            holidays: Vec::new(),
-            away: Vec::new(),
             phones: vec![Phone {
                 channel: ChannelKind::Apns,
                 token: DeviceToken::new("ab".repeat(32)),
             }],
-            pending: Vec::new(),
+            ..Schedule::default()
         })),
     }
 }
@@ -133,6 +132,7 @@ fn facts() -> Facts {
 fn render_text(bencher: Bencher, locale: &str) {
     let zone = zone();
     let facts = alert::Facts {
+        minutes: 0,
         zone: &zone,
         at: nine(),
         counterpart: Some(nine() + Duration::from_hours(9)),

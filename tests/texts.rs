@@ -10,7 +10,7 @@ use shiftbell::domain::{
     delivery::AlertKind,
 };
 
-const KINDS: [AlertKind; 2] = [AlertKind::HoursStart, AlertKind::HoursEnd];
+const BOUNDARIES: [AlertKind; 2] = [AlertKind::HoursStart, AlertKind::HoursEnd];
 
 fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -101,17 +101,24 @@ fn every_text_reads_as_in_the_snapshot() {
     let mut all = String::new();
     for (language, _) in LANGUAGES {
         writeln!(all, "# {language}").unwrap();
-        for kind in KINDS {
+        let mut show = |kind, counterpart: Option<&str>, minutes| {
+            let facts = Facts {
+                zone: &zone,
+                at,
+                counterpart: counterpart.map(instant),
+                minutes,
+            };
+            let text = render(kind, language, &facts);
+            writeln!(all, "{} | {}", text.title, text.body).unwrap();
+        };
+        for kind in BOUNDARIES {
             for other in counterparts {
-                let facts = Facts {
-                    zone: &zone,
-                    at,
-                    counterpart: other.map(instant),
-                };
-                let text = render(kind, language, &facts);
-                writeln!(all, "{} | {}", text.title, text.body).unwrap();
+                show(kind, other, 0);
             }
         }
+        show(AlertKind::NoReply, None, 1);
+        show(AlertKind::NoReply, None, 10);
+        show(AlertKind::Overflow, None, 0);
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/texts.txt");
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -126,6 +133,7 @@ fn a_locale_falls_back_to_its_language_and_then_to_english() {
         zone: &TimeZone::UTC,
         at: instant("2026-03-30T07:00:00Z"),
         counterpart: None,
+        minutes: 0,
     };
     let title = |locale| render(AlertKind::HoursStart, locale, &facts).title;
     assert_eq!(title("pt-BR"), title("pt"));
@@ -143,6 +151,7 @@ fn times_are_told_on_the_agents_own_clock() {
         zone: &zone,
         at: instant("2026-04-04T09:00:00Z"),
         counterpart: Some(instant("2026-04-04T18:00:00Z")),
+        minutes: 0,
     };
     let text = render(AlertKind::HoursStart, "en", &facts);
     assert_eq!(text.body, "You're on until Sunday 06:00.");
@@ -151,7 +160,7 @@ fn times_are_told_on_the_agents_own_clock() {
 #[test]
 fn ids_depend_on_identity_alone() {
     let at = instant("2026-03-30T07:00:00Z");
-    let [start, end] = KINDS;
+    let [start, end] = BOUNDARIES;
     // Fixed for ever: another value here would ring phones a second time after an upgrade.
     assert_eq!(
         delivery_id("a-1", start, at, "ios:abc").to_string(),

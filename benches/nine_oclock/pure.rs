@@ -5,6 +5,7 @@ use std::{hint::black_box, time::Duration};
 use jiff::{Timestamp, civil::Weekday};
 use shiftbell::{
     domain::{
+        agent::Notify,
         delivery::ChannelKind,
         device::DeviceToken,
         hours::{LocalTime, Slot},
@@ -12,7 +13,7 @@ use shiftbell::{
         presence::Status,
         zone::Zones,
     },
-    triggers::shift::{self, Rules},
+    triggers::{self, Rules},
 };
 
 use crate::{process, stage, team};
@@ -39,7 +40,7 @@ pub(crate) fn plans_per_second() -> f64 {
     let cpu = || process::cpu(std::process::id());
     let before = cpu();
     for facts in facts.iter().cycle().take(AGENTS) {
-        black_box(shift::decide(black_box(facts), &zones, &rules, now));
+        black_box(triggers::decide(black_box(facts), &zones, &rules, now));
     }
     AGENTS as f64 / (cpu() - before)
 }
@@ -61,25 +62,24 @@ fn facts(zone: &str, now: Timestamp) -> Facts {
             evaluated_at: Some(now - Duration::from_hours(6)),
             boundary_at: Some(now + Duration::from_hours(6)),
             stale_at: Some(now),
+            ..Recorded::default()
         },
         schedule: Ok(Some(Schedule {
-            by_hand: None,
             workspace: "workspace-1".to_owned(),
             timezone: zone.to_owned(),
-            notify_start: true,
-            notify_end: true,
+            notify: Notify {
+                start: true,
+                end: true,
+            },
             slots: WEEK
                 .into_iter()
                 .flat_map(|day| [slot(day, 540, 750), slot(day, 840, 1080)])
                 .collect(),
-            overrides: Vec::new(),
-            holidays: Vec::new(),
-            away: Vec::new(),
             phones: vec![Phone {
                 channel: ChannelKind::Apns,
                 token: DeviceToken::new("ab".repeat(32)),
             }],
-            pending: Vec::new(),
+            ..Schedule::default()
         })),
     }
 }

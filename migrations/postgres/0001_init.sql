@@ -34,6 +34,7 @@ CREATE TABLE agents (
     receive_when_invisible     BOOLEAN NOT NULL DEFAULT FALSE
 );
 CREATE INDEX agents_by_workspace ON agents (workspace_id, id);
+CREATE INDEX agents_willing ON agents (workspace_id) WHERE receive_when_invisible;
 
 CREATE TABLE operating_hours (
     agent_id   TEXT COLLATE "C" NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
@@ -102,6 +103,7 @@ CREATE TABLE agent_state (
     boundary_at  BIGINT,
     due_at       BIGINT,
     stale_at     BIGINT,
+    no_reply_at  BIGINT,
     problem      TEXT,
     CHECK ((status IS NULL) = (sequence = 0))
 );
@@ -133,6 +135,7 @@ CREATE TABLE transitions (
     boundary_at    BIGINT,
     counterpart_at BIGINT,
     missed         BOOLEAN NOT NULL DEFAULT FALSE,
+    cause          TEXT,
     effective_at   BIGINT NOT NULL,
     recorded_at    BIGINT NOT NULL,
     CHECK ((agent_id IS NULL) = (mode IS NOT NULL)),
@@ -261,6 +264,40 @@ BEGIN
 END $$;
 CREATE TRIGGER deliveries_final BEFORE UPDATE ON deliveries FOR EACH ROW EXECUTE FUNCTION shiftbell_refuse_final();
 
+-- ---- what the platform reports of its conversations --------------------------------------------------
+-- Of each: how far it is answered, who has it since when, and what the visitor said after the answer.
+-- The platform's agents need not be known here, so `agent_id` refers to nobody.
+
+CREATE TABLE conversations (
+    workspace_id TEXT COLLATE "C" NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    id           TEXT COLLATE "C" NOT NULL,
+    agent_id     TEXT COLLATE "C",
+    assigned_at  BIGINT NOT NULL DEFAULT 0,
+    answered_at  BIGINT NOT NULL DEFAULT 0,
+    heard_at     BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, id)
+);
+CREATE INDEX conversations_by_agent ON conversations (agent_id) WHERE agent_id IS NOT NULL;
+CREATE INDEX conversations_heard ON conversations (heard_at);
+
+CREATE TABLE unanswered (
+    workspace_id    TEXT COLLATE "C" NOT NULL,
+    conversation_id TEXT COLLATE "C" NOT NULL,
+    said_at         BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, conversation_id, said_at),
+    FOREIGN KEY (workspace_id, conversation_id) REFERENCES conversations (workspace_id, id) ON DELETE CASCADE
+);
+CREATE INDEX unanswered_longest ON unanswered (workspace_id, said_at);
+
+-- Reports that were heard, for a day: what comes twice counts once.
+CREATE TABLE reports (
+    workspace_id TEXT COLLATE "C" NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    id           TEXT COLLATE "C" NOT NULL,
+    heard_at     BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, id)
+);
+CREATE INDEX reports_heard ON reports (heard_at);
+
 -- ---- whoever writes the schedule, the plan is stale ------------------------------------------------
 -- One statement marks all the agents it touched, and wakes the workers when it commits. A row that is
 -- marked already is marked again by each transaction: that locks it, so that no scan reads the schedule
@@ -292,8 +329,9 @@ BEGIN
     ON CONFLICT (agent_id) DO UPDATE SET due_at = 0, stale_at = coalesce(agent_state.stale_at, excluded.stale_at);
     PERFORM shiftbell_mark_stale(array(
         SELECT coalesce(o.id, n.id) FROM was o FULL JOIN changed n ON n.id = o.id
-        WHERE (n.timezone, n.workspace_id, n.notify_start, n.notify_end)
-              IS DISTINCT FROM (o.timezone, o.workspace_id, o.notify_start, o.notify_end)));
+        WHERE (n.timezone, n.workspace_id, n.notify_start, n.notify_end, n.auto_offline_after_minutes, n.receive_when_invisible)
+              IS DISTINCT FROM
+              (o.timezone, o.workspace_id, o.notify_start, o.notify_end, o.auto_offline_after_minutes, o.receive_when_invisible)));
     RETURN NULL;
 END $$;
 CREATE TRIGGER agents_changed AFTER UPDATE ON agents
@@ -347,6 +385,16 @@ CREATE TRIGGER set_by_hand_changed AFTER UPDATE ON set_by_hand
 REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_moved();
 CREATE TRIGGER set_by_hand_removed AFTER DELETE ON set_by_hand
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE FUNCTION shiftbell_workspaces_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM shiftbell_mark_stale(array(
+        SELECT a.id FROM agents a JOIN changed n ON n.id = a.workspace_id JOIN was o ON o.id = n.id
+        WHERE a.receive_when_invisible
+          AND n.ask_invisible_after_seconds IS DISTINCT FROM o.ask_invisible_after_seconds));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER workspaces_changed AFTER UPDATE ON workspaces
+REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_workspaces_changed();
 CREATE FUNCTION shiftbell_holidays_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM shiftbell_mark_stale(array(

@@ -33,6 +33,7 @@ CREATE TABLE agents (
     receive_when_invisible     BOOLEAN NOT NULL DEFAULT FALSE
 );
 CREATE INDEX agents_by_workspace ON agents (workspace_id, id);
+CREATE INDEX agents_willing ON agents (workspace_id) WHERE receive_when_invisible;
 
 CREATE TABLE operating_hours (
     agent_id   TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
@@ -101,6 +102,7 @@ CREATE TABLE agent_state (
     boundary_at  BIGINT,
     due_at       BIGINT,
     stale_at     BIGINT,
+    no_reply_at  BIGINT,
     problem      TEXT,
     CHECK ((status IS NULL) = (sequence = 0))
 ) WITHOUT ROWID;
@@ -132,6 +134,7 @@ CREATE TABLE transitions (
     boundary_at    BIGINT,
     counterpart_at BIGINT,
     missed         BOOLEAN NOT NULL DEFAULT FALSE,
+    cause          TEXT,
     effective_at   BIGINT NOT NULL,
     recorded_at    BIGINT NOT NULL,
     CHECK ((agent_id IS NULL) = (mode IS NOT NULL)),
@@ -259,6 +262,40 @@ BEGIN
     SELECT RAISE(ABORT, 'a final delivery state is final');
 END;
 
+-- ---- what the platform reports of its conversations --------------------------------------------------
+-- Of each: how far it is answered, who has it since when, and what the visitor said after the answer.
+-- The platform's agents need not be known here, so `agent_id` refers to nobody.
+
+CREATE TABLE conversations (
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    id           TEXT NOT NULL,
+    agent_id     TEXT,
+    assigned_at  BIGINT NOT NULL DEFAULT 0,
+    answered_at  BIGINT NOT NULL DEFAULT 0,
+    heard_at     BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, id)
+) WITHOUT ROWID;
+CREATE INDEX conversations_by_agent ON conversations (agent_id) WHERE agent_id IS NOT NULL;
+CREATE INDEX conversations_heard ON conversations (heard_at);
+
+CREATE TABLE unanswered (
+    workspace_id    TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    said_at         BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, conversation_id, said_at),
+    FOREIGN KEY (workspace_id, conversation_id) REFERENCES conversations (workspace_id, id) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX unanswered_longest ON unanswered (workspace_id, said_at);
+
+-- Reports that were heard, for a day: what comes twice counts once.
+CREATE TABLE reports (
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    id           TEXT NOT NULL,
+    heard_at     BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, id)
+) WITHOUT ROWID;
+CREATE INDEX reports_heard ON reports (heard_at);
+
 -- ---- whoever writes the schedule, the plan is stale ------------------------------------------------
 
 CREATE TRIGGER agents_added AFTER INSERT ON agents BEGIN
@@ -269,6 +306,8 @@ END;
 CREATE TRIGGER agents_changed AFTER UPDATE ON agents
 WHEN NEW.timezone IS NOT OLD.timezone OR NEW.workspace_id IS NOT OLD.workspace_id
   OR NEW.notify_start IS NOT OLD.notify_start OR NEW.notify_end IS NOT OLD.notify_end OR NEW.id IS NOT OLD.id
+  OR NEW.auto_offline_after_minutes IS NOT OLD.auto_offline_after_minutes
+  OR NEW.receive_when_invisible IS NOT OLD.receive_when_invisible
 BEGIN
     INSERT INTO agent_state (agent_id, workspace_id, due_at, stale_at)
     VALUES (NEW.id, NEW.workspace_id, 0, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
@@ -346,6 +385,12 @@ END;
 CREATE TRIGGER set_by_hand_removed AFTER DELETE ON set_by_hand BEGIN
     UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
     WHERE agent_id = OLD.agent_id AND stale_at IS NULL;
+END;
+CREATE TRIGGER workspaces_changed AFTER UPDATE ON workspaces
+WHEN NEW.ask_invisible_after_seconds IS NOT OLD.ask_invisible_after_seconds
+BEGIN
+    UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+    WHERE agent_id IN (SELECT id FROM agents WHERE workspace_id = NEW.id AND receive_when_invisible) AND stale_at IS NULL;
 END;
 CREATE TRIGGER holidays_added AFTER INSERT ON holidays BEGIN
     UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 
 use super::{
+    delivery::AlertKind,
     device::{DeviceToken, Environment, Platform},
     hours::{Away, OperatingHours, Override, Slot},
     zone::{UnknownZone, Zones},
@@ -121,6 +122,18 @@ pub struct Notify {
     pub start: bool,
     /// When hours end.
     pub end: bool,
+}
+
+impl Notify {
+    /// Whether the phones ring for it: for the start or the end of hours if that is switched on, for
+    /// anything else if either is.
+    pub fn wants(self, kind: AlertKind) -> bool {
+        match kind {
+            AlertKind::HoursStart => self.start,
+            AlertKind::HoursEnd => self.end,
+            AlertKind::NoReply | AlertKind::Overflow => self.start || self.end,
+        }
+    }
 }
 
 /// One app on one phone.

@@ -48,6 +48,8 @@ pub struct Facts<'a> {
     /// The shift's other end, a UTC instant: for a start when it ends, for an end when the next one
     /// starts. `None` if there is none.
     pub counterpart: Option<Timestamp>,
+    /// For [`AlertKind::NoReply`]: the minutes that the agent may leave a visitor without a reply.
+    pub minutes: i64,
 }
 
 /// One language.
@@ -56,10 +58,29 @@ pub struct Facts<'a> {
 struct Messages {
     hours_start: Lines,
     hours_end: Lines,
+    no_reply: Waited,
+    overflow: Plain,
     calendar: Calendar,
 }
 
-/// One kind of alert: a title, and a body for each distance of the other end.
+/// An alert that always says the same.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plain {
+    title: String,
+    body: String,
+}
+
+/// An alert that says for how many minutes: one, or more.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waited {
+    title: String,
+    one: String,
+    more: String,
+}
+
+/// An alert of a boundary: a title, and a body for each distance of the other end.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Lines {
@@ -93,27 +114,39 @@ static MESSAGES: LazyLock<Vec<(&str, Messages)>> = LazyLock::new(|| {
 /// English), with times on the agent's own clock, 24 hours.
 pub fn render(kind: AlertKind, locale: &str, facts: &Facts<'_>) -> Text {
     let messages = messages(locale);
-    let lines = match kind {
-        AlertKind::HoursStart => &messages.hours_start,
-        AlertKind::HoursEnd => &messages.hours_end,
-    };
-    let body = match facts.counterpart {
-        None => lines.never.clone(),
-        Some(other) => {
-            let other = facts.zone.to_datetime(other);
-            let here = facts.zone.to_datetime(facts.at);
-            let template = match days_between(here, other) {
-                0 => &lines.same_day,
-                // A week ahead the weekday's name alone would mean today.
-                1..=6 => &lines.same_week,
-                _ => &lines.later,
-            };
-            fill(template, other, &messages.calendar)
-        }
+    let (title, body) = match kind {
+        AlertKind::HoursStart => messages.hours_start.told(facts, &messages.calendar),
+        AlertKind::HoursEnd => messages.hours_end.told(facts, &messages.calendar),
+        AlertKind::NoReply => messages.no_reply.told(facts.minutes),
+        AlertKind::Overflow => (&messages.overflow.title, messages.overflow.body.clone()),
     };
     Text {
-        title: lines.title.clone(),
+        title: title.clone(),
         body,
+    }
+}
+
+impl Lines {
+    fn told(&self, facts: &Facts<'_>, calendar: &Calendar) -> (&String, String) {
+        let Some(other) = facts.counterpart else {
+            return (&self.title, self.never.clone());
+        };
+        let other = facts.zone.to_datetime(other);
+        let here = facts.zone.to_datetime(facts.at);
+        let template = match days_between(here, other) {
+            0 => &self.same_day,
+            // A week ahead the weekday's name alone would mean today.
+            1..=6 => &self.same_week,
+            _ => &self.later,
+        };
+        (&self.title, fill(template, other, calendar))
+    }
+}
+
+impl Waited {
+    fn told(&self, minutes: i64) -> (&String, String) {
+        let body = if minutes == 1 { &self.one } else { &self.more };
+        (&self.title, body.replace("{minutes}", &minutes.to_string()))
     }
 }
 

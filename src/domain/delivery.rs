@@ -62,9 +62,15 @@ pub enum AlertKind {
     HoursStart,
     /// The agent's hours end.
     HoursEnd,
+    /// The agent was set offline, for a visitor got no reply.
+    NoReply,
+    /// The agent is invisible and gets conversations, for the others are slow.
+    Overflow,
 }
 
-words!(AlertKind { HoursStart => "hours_start", HoursEnd => "hours_end" });
+words!(AlertKind {
+    HoursStart => "hours_start", HoursEnd => "hours_end", NoReply => "no_reply", Overflow => "overflow",
+});
 
 /// A push, ready for the wire.
 #[derive(Debug, Clone)]

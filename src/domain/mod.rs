@@ -5,6 +5,7 @@ pub mod agent;
 pub mod alert;
 pub mod breaker;
 pub mod clock_changes;
+pub mod conversation;
 pub mod coverage;
 pub mod delivery;
 pub mod device;

@@ -3,10 +3,12 @@
 //! A trigger is a pure function from [`Facts`] to [`Decision`]; the store reads the one and writes
 //! the other, in one transaction.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use uuid::Uuid;
 
 use super::{
+    agent::Notify,
+    conversation::Waiting,
     delivery::{AlertKind, ChannelKind},
     device::DeviceToken,
     hours::{Away, BoundaryKind, OperatingHours, Override, Slot},
@@ -14,7 +16,7 @@ use super::{
 };
 
 /// What the worker recorded of an agent when it last looked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recorded {
     /// The agent's id.
     pub agent: String,
@@ -22,6 +24,8 @@ pub struct Recorded {
     pub workspace: String,
     /// `None` until the agent was evaluated for the first time.
     pub status: Option<Status>,
+    /// Whether the agent accepted new conversations.
+    pub accepts: bool,
     /// The last sequence used; 0 before the first.
     pub sequence: i64,
     /// When (UTC) the agent was last evaluated.
@@ -30,19 +34,23 @@ pub struct Recorded {
     pub boundary_at: Option<Timestamp>,
     /// When (UTC) somebody changed the schedule since; `None` if nobody did.
     pub stale_at: Option<Timestamp>,
+    /// When (UTC) the agent's time to answer a visitor ran out last.
+    pub no_reply_at: Option<Timestamp>,
 }
 
 /// An agent's schedule as stored, still in local time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Schedule {
     /// The workspace the agent belongs to now.
     pub workspace: String,
     /// IANA name, not yet looked up.
     pub timezone: String,
-    /// Opted in to alerts at the start of hours.
-    pub notify_start: bool,
-    /// Opted in to alerts at the end of hours.
-    pub notify_end: bool,
+    /// Which alerts the agent opted in to.
+    pub notify: Notify,
+    /// How long the agent may leave a visitor without a reply; for ever, without.
+    pub auto_offline_after: Option<SignedDuration>,
+    /// Whether the agent gets conversations while invisible when the others are slow.
+    pub receive_when_invisible: bool,
     /// Weekly slots.
     pub slots: Vec<Slot>,
     /// Dates with slots of their own.
@@ -57,6 +65,23 @@ pub struct Schedule {
     pub phones: Vec<Phone>,
     /// Alerts recorded and not yet under way.
     pub pending: Vec<PendingAlert>,
+    /// What the platform reported that may concern the agent.
+    pub conversations: Conversations,
+}
+
+/// What the platform reported that may concern one agent. Where its settings make no use of a part, that
+/// part is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conversations {
+    /// What visitors said in conversations of the agent that nobody has answered, each since it was said
+    /// or since the conversation came to the agent.
+    pub assigned: Vec<Waiting>,
+    /// The statuses recorded since the first of those, oldest first, each with its beginning (UTC).
+    pub history: Vec<(Timestamp, Status)>,
+    /// The conversation of the workspace that has waited longest.
+    pub longest: Option<Waiting>,
+    /// For how long one may wait in this workspace before invisible agents are asked; for ever, without.
+    pub ask_invisible_after: Option<SignedDuration>,
 }
 
 /// A status that somebody set by hand.
@@ -92,9 +117,9 @@ pub struct Phone {
 pub struct PendingAlert {
     /// The delivery's id.
     pub delivery: Uuid,
-    /// Start or end.
+    /// What it is about.
     pub kind: AlertKind,
-    /// Its boundary, UTC.
+    /// The instant it is about, UTC.
     pub at: Timestamp,
 }
 
@@ -131,45 +156,62 @@ pub struct Decision {
     pub removed: bool,
     /// Pending alerts to cancel, each with the reason.
     pub cancel: Vec<(Uuid, &'static str)>,
+    /// When (UTC) the agent's time to answer a visitor ran out last.
+    pub no_reply_at: Option<Timestamp>,
 }
 
 /// A change of status to record and to post.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
     /// The new status.
     pub status: Status,
+    /// Whether the agent accepts new conversations from now on.
+    pub accepts: bool,
     /// Why.
     pub reason: Reason,
     /// From when on, UTC.
     pub effective_at: Timestamp,
     /// Its place among the agent's changes.
     pub sequence: i64,
+    /// The alert that this change itself calls for; that of a boundary is in [`Reached`].
+    pub alert: Option<Alert>,
+    /// The conversation that made it so, if one did.
+    pub cause: Option<String>,
 }
 
-/// A boundary that came, and the alerts it calls for.
+/// A boundary that came, and the alert it calls for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
     /// Start or end.
     pub kind: BoundaryKind,
-    /// The instant, UTC.
-    pub at: Timestamp,
-    /// When this shift ends, or the next one starts, UTC.
-    pub counterpart: Option<Timestamp>,
     /// Passed over wholly: a newer boundary came before anybody looked.
     pub missed: bool,
-    /// Alerts to record.
-    pub alerts: Vec<NewAlert>,
+    /// Its alert, which has no phones if nobody is to be rung.
+    pub alert: Alert,
 }
 
 /// An alert to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// What it is about.
+    pub kind: AlertKind,
+    /// The boundary, or the instant of the change, UTC.
+    pub at: Timestamp,
+    /// The next boundary after that: when this shift ends, or the next one starts, UTC.
+    pub counterpart: Option<Timestamp>,
+    /// The instant (UTC) after which it is of no use.
+    pub deadline: Timestamp,
+    /// Why it will not ring, if it will not.
+    pub expired: Option<&'static str>,
+    /// A delivery for each phone.
+    pub phones: Vec<NewAlert>,
+}
+
+/// One phone that an alert is to ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAlert {
     /// The delivery's id, made of its identity alone.
     pub delivery: Uuid,
     /// The phone.
     pub phone: Phone,
-    /// The instant (UTC) after which it is of no use.
-    pub deadline: Timestamp,
-    /// Why it will not ring, if it will not.
-    pub expired: Option<&'static str>,
 }

@@ -1,7 +1,7 @@
 //! The status that an agent, or the platform for it, sets by hand.
 //!
 //! One row an agent: the last one set. Whether it still holds is not written down but found out at
-//! each evaluation ([`crate::triggers::shift`]); writing it wakes the workers as any edit of the
+//! each evaluation ([`crate::triggers`]); writing it wakes the workers as any edit of the
 //! schedule does, whoever writes.
 
 use super::{

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use jiff::{Timestamp, civil};
+use jiff::{SignedDuration, Timestamp, civil};
 
 use super::{
     StoreError, Tx, instant, ms,
@@ -13,6 +13,7 @@ use super::{
     sql::{run, statements},
 };
 use crate::domain::{
+    agent::Notify,
     delivery::{AlertKind, ChannelKind},
     device::DeviceToken,
     hours::{Away, DaySlot, Override, Slot},
@@ -21,9 +22,10 @@ use crate::domain::{
 };
 
 statements! {
-    DUE = "SELECT agent_id, workspace_id, status, sequence, evaluated_at, boundary_at, stale_at
+    DUE = "SELECT agent_id, workspace_id, status, accepts, sequence, evaluated_at, boundary_at, stale_at, no_reply_at
            FROM agent_state WHERE due_at <= $1 ORDER BY due_at LIMIT $2 {skip_locked}";
-    AGENTS = "SELECT id, workspace_id, timezone, notify_start, notify_end FROM agents WHERE id {in_list}";
+    AGENTS = "SELECT id, workspace_id, timezone, notify_start, notify_end, auto_offline_after_minutes, receive_when_invisible
+              FROM agents WHERE id {in_list}";
     SLOTS = "SELECT agent_id, day, start_time, end_time FROM operating_hours WHERE agent_id {in_list}";
     OVERRIDES = "SELECT o.agent_id, o.date, s.start_time, s.end_time
                  FROM overrides o LEFT JOIN override_slots s ON s.agent_id = o.agent_id AND s.date = o.date
@@ -68,7 +70,9 @@ impl Tx {
             String,
             String,
             Option<String>,
+            bool,
             i64,
+            Option<i64>,
             Option<i64>,
             Option<i64>,
             Option<i64>,
@@ -76,7 +80,17 @@ impl Tx {
         let rows: Vec<Row> = run!(self, all DUE, ms(now), limit)?;
         rows.into_iter()
             .map(
-                |(agent, workspace, status, sequence, evaluated, boundary, stale)| {
+                |(
+                    agent,
+                    workspace,
+                    status,
+                    accepts,
+                    sequence,
+                    evaluated,
+                    boundary,
+                    stale,
+                    no_reply,
+                )| {
                     let at = |column, value: Option<i64>| {
                         value
                             .map(|v| instant("agent_state", column, &agent, v))
@@ -89,6 +103,8 @@ impl Tx {
                         evaluated_at: at("evaluated_at", evaluated)?,
                         boundary_at: at("boundary_at", boundary)?,
                         stale_at: at("stale_at", stale)?,
+                        no_reply_at: at("no_reply_at", no_reply)?,
+                        accepts,
                         sequence,
                         workspace,
                         agent,
@@ -99,13 +115,8 @@ impl Tx {
     }
 
     pub(super) async fn schedules(&mut self, ids: &str) -> Result<Parts, StoreError> {
-        let agents: Vec<(String, String, String, bool, bool)> = run!(self, all AGENTS, ids)?;
-        let mut parts: Parts = agents
-            .into_iter()
-            .map(|(id, workspace, timezone, notify_start, notify_end)| {
-                (id, Ok(empty(workspace, timezone, notify_start, notify_end)))
-            })
-            .collect();
+        let agents: Vec<AgentRow> = run!(self, all AGENTS, ids)?;
+        let mut parts: Parts = agents.into_iter().map(without_parts).collect();
         let slots: Vec<(String, String, String, String)> = run!(self, all SLOTS, ids)?;
         for (agent, day, start, end) in slots {
             add(&mut parts, &agent, |schedule| {
@@ -155,6 +166,7 @@ impl Tx {
         }
         self.by_hand_of(ids, &mut parts).await?;
         self.phones_and_pending(ids, &mut parts).await?;
+        self.conversations_of(&mut parts).await?;
         Ok(parts)
     }
 
@@ -189,20 +201,20 @@ impl Tx {
     }
 }
 
-fn empty(workspace: String, timezone: String, notify_start: bool, notify_end: bool) -> Schedule {
-    Schedule {
+type AgentRow = (String, String, String, bool, bool, Option<i64>, bool);
+
+/// An agent's own row; the other tables add to it.
+fn without_parts(row: AgentRow) -> (String, Result<Schedule, StoreError>) {
+    let (id, workspace, timezone, start, end, minutes, receive_when_invisible) = row;
+    let schedule = Schedule {
         workspace,
         timezone,
-        notify_start,
-        notify_end,
-        slots: Vec::new(),
-        overrides: Vec::new(),
-        holidays: Vec::new(),
-        away: Vec::new(),
-        by_hand: None,
-        phones: Vec::new(),
-        pending: Vec::new(),
-    }
+        notify: Notify { start, end },
+        auto_offline_after: minutes.map(SignedDuration::from_mins),
+        receive_when_invisible,
+        ..Schedule::default()
+    };
+    (id, Ok(schedule))
 }
 
 /// Adds to an agent's schedule; what cannot be read spoils that schedule alone.

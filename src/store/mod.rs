@@ -12,6 +12,7 @@
 
 mod audit;
 mod by_hand;
+mod conversations;
 mod directory;
 mod error;
 mod facts;
@@ -240,6 +241,8 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
     [
         audit::ALL,
         by_hand::ALL,
+        conversations::ALL,
+        conversations::waiting::ALL,
         directory::ALL,
         facts::ALL,
         modes::ALL,

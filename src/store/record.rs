@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::{Moved, Store, StoreError, Tx, ms};
 use crate::domain::{
-    delivery::{AlertKind, ChannelKind},
+    delivery::ChannelKind,
     hours::BoundaryKind,
-    plan::{Decision, Reached},
+    plan::{Alert, Decision, Reached, StatusChange},
     presence::Reason,
 };
 
@@ -34,6 +34,7 @@ pub(super) struct TransitionRow<'a> {
     pub(super) boundary_at: Option<i64>,
     pub(super) counterpart_at: Option<i64>,
     pub(super) missed: bool,
+    pub(super) cause: Option<&'a str>,
     pub(super) effective_at: i64,
     pub(super) recorded_at: i64,
 }
@@ -81,8 +82,10 @@ struct StateRow<'a> {
     now: i64,
     problem: Option<&'a str>,
     status: Option<&'static str>,
+    accepts: Option<bool>,
     sequence: Option<i64>,
     effective_at: Option<i64>,
+    no_reply_at: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -131,47 +134,52 @@ impl Store {
 
 impl<'a> Batch<'a> {
     fn decision(&mut self, store: &Store, decision: &'a Decision, now: i64, post: bool) {
-        let Some((last, passed)) = decision.boundaries.split_last() else {
-            if let Some(transition) = Self::change_of(store, decision, now) {
-                self.transition(transition, post, now);
+        let mut change = decision.change.as_ref();
+        for reached in &decision.boundaries {
+            let mut transition = Self::boundary_of(store, decision, reached, now);
+            // The alert and the event of one boundary share one transition; a change that rings by
+            // itself has its own.
+            let shared = change.take_if(|change| !reached.missed && change.alert.is_none());
+            if let Some(shared) = shared {
+                transition = TransitionRow {
+                    boundary_kind: transition.boundary_kind,
+                    boundary_at: transition.boundary_at,
+                    counterpart_at: transition.counterpart_at,
+                    ..Self::change_of(store, decision, shared, now)
+                };
             }
-            self.aftermath(decision, now);
-            return;
-        };
-        for reached in passed {
-            let transition = Self::boundary_of(store, decision, reached, now);
-            self.alerts(decision, reached, transition.id, now);
-            self.transition(transition, false, now);
+            self.alert(decision, &reached.alert, transition.id, now);
+            self.transition(transition, post, now);
         }
-        let mut transition = Self::boundary_of(store, decision, last, now);
-        if let Some(change) = Self::change_of(store, decision, now) {
-            // The alert and the event of one boundary share one transition.
-            transition = TransitionRow {
-                boundary_kind: transition.boundary_kind,
-                boundary_at: transition.boundary_at,
-                counterpart_at: transition.counterpart_at,
-                ..change
-            };
+        if let Some(change) = change {
+            let transition = Self::change_of(store, decision, change, now);
+            if let Some(alert) = &change.alert {
+                self.alert(decision, alert, transition.id, now);
+            }
+            self.transition(transition, post, now);
         }
-        self.alerts(decision, last, transition.id, now);
-        self.transition(transition, post, now);
         self.aftermath(decision, now);
     }
 
-    fn change_of(store: &Store, decision: &'a Decision, now: i64) -> Option<TransitionRow<'a>> {
-        let change = decision.change?;
-        Some(TransitionRow {
+    fn change_of(
+        store: &Store,
+        decision: &'a Decision,
+        change: &'a StatusChange,
+        now: i64,
+    ) -> TransitionRow<'a> {
+        TransitionRow {
             id: store.event_id(&format!("transition|{}", decision.agent), change.sequence),
             workspace_id: &decision.workspace,
             agent_id: Some(&decision.agent),
             reason: change.reason.as_str(),
             status: Some(change.status.as_str()),
-            accepts: change.status == crate::domain::presence::Status::Online,
+            accepts: change.accepts,
             sequence: Some(change.sequence),
+            cause: change.cause.as_deref(),
             effective_at: ms(change.effective_at),
             recorded_at: now,
             ..TransitionRow::default()
-        })
+        }
     }
 
     fn boundary_of(
@@ -180,23 +188,23 @@ impl<'a> Batch<'a> {
         reached: &Reached,
         now: i64,
     ) -> TransitionRow<'a> {
+        let Alert {
+            at, counterpart, ..
+        } = reached.alert;
         let (word, reason) = match reached.kind {
             BoundaryKind::Start => ("start", Reason::HoursStart),
             BoundaryKind::End => ("end", Reason::HoursEnd),
         };
         TransitionRow {
-            id: store.event_id(
-                &format!("boundary|{}|{word}", decision.agent),
-                ms(reached.at),
-            ),
+            id: store.event_id(&format!("boundary|{}|{word}", decision.agent), ms(at)),
             workspace_id: &decision.workspace,
             agent_id: Some(&decision.agent),
             reason: reason.as_str(),
             boundary_kind: Some(word),
-            boundary_at: Some(ms(reached.at)),
-            counterpart_at: reached.counterpart.map(ms),
+            boundary_at: Some(ms(at)),
+            counterpart_at: counterpart.map(ms),
             missed: reached.missed,
-            effective_at: ms(reached.at),
+            effective_at: ms(at),
             recorded_at: now,
             ..TransitionRow::default()
         }
@@ -244,35 +252,30 @@ impl<'a> Batch<'a> {
         });
     }
 
-    fn alerts(&mut self, decision: &'a Decision, reached: &Reached, transition_id: Uuid, now: i64) {
-        let kind = match reached.kind {
-            BoundaryKind::Start => AlertKind::HoursStart,
-            BoundaryKind::End => AlertKind::HoursEnd,
+    fn alert(&mut self, decision: &'a Decision, alert: &Alert, transition_id: Uuid, now: i64) {
+        let place = match alert.expired {
+            Some(_) => &mut self.missed,
+            None => &mut self.opened,
         };
-        for alert in &reached.alerts {
-            let place = match alert.expired {
-                Some(_) => &mut self.missed,
-                None => &mut self.opened,
-            };
-            place.push(NewDelivery {
-                id: alert.delivery,
-                transition_id,
-                channel: alert.phone.channel,
-                workspace_id: &decision.workspace,
-                agent_id: Some(&decision.agent),
-                kind: kind.as_str(),
-                receiver: alert.phone.token.expose().to_owned(),
-                boundary_at: Some(ms(reached.at)),
-                counterpart_at: reached.counterpart.map(ms),
-                sequence: None,
-                deadline_at: Some(ms(alert.deadline)),
-                created_at: now,
-                expired: alert.expired,
-            });
-        }
+        place.extend(alert.phones.iter().map(|to| NewDelivery {
+            id: to.delivery,
+            transition_id,
+            channel: to.phone.channel,
+            workspace_id: &decision.workspace,
+            agent_id: Some(&decision.agent),
+            kind: alert.kind.as_str(),
+            receiver: to.phone.token.expose().to_owned(),
+            boundary_at: Some(ms(alert.at)),
+            counterpart_at: alert.counterpart.map(ms),
+            sequence: None,
+            deadline_at: Some(ms(alert.deadline)),
+            created_at: now,
+            expired: alert.expired,
+        }));
     }
 
     fn aftermath(&mut self, decision: &'a Decision, now: i64) {
+        let change = decision.change.as_ref();
         let cancelled = decision.cancel.iter();
         self.cancelled
             .extend(cancelled.map(|&(id, reason)| (id.to_string(), reason)));
@@ -286,12 +289,14 @@ impl<'a> Batch<'a> {
             due: decision.due.map(ms),
             now,
             problem: decision.problem.as_deref(),
-            status: decision.change.map(|c| c.status.as_str()),
-            sequence: decision.change.map(|c| c.sequence),
-            effective_at: decision.change.map(|c| ms(c.effective_at)),
+            status: change.map(|c| c.status.as_str()),
+            accepts: change.map(|c| c.accepts),
+            sequence: change.map(|c| c.sequence),
+            effective_at: change.map(|c| ms(c.effective_at)),
+            no_reply_at: decision.no_reply_at.map(ms),
         });
-        let dirty_at = decision.change.map_or(now, |c| ms(c.effective_at));
-        if decision.change.is_some() || decision.left_workspace.is_some() {
+        let dirty_at = change.map_or(now, |c| ms(c.effective_at));
+        if change.is_some() || decision.left_workspace.is_some() {
             self.dirty.push(Dirty {
                 workspace_id: &decision.workspace,
                 dirty_at,

@@ -142,10 +142,18 @@ impl Watch {
 impl Tx {
     /// Wakes other workers' lanes once this commits. On `SQLite` they see the commit itself.
     pub(super) async fn notify_outbox(&mut self) -> Result<(), StoreError> {
-        const NOTIFY: &str =
-            "SELECT pg_notify('shiftbell_outbox', current_setting('application_name'))";
+        self.notify("shiftbell_outbox").await
+    }
+
+    /// Wakes other workers' scans once this commits, as the triggers on the schedule's tables do.
+    pub(super) async fn notify_schedule(&mut self) -> Result<(), StoreError> {
+        self.notify("shiftbell_schedule").await
+    }
+
+    async fn notify(&mut self, channel: &str) -> Result<(), StoreError> {
+        const NOTIFY: &str = "SELECT pg_notify($1, current_setting('application_name'))";
         if let Self::Postgres(c, keeps) = self {
-            let sent = sqlx::query(NOTIFY).persistent(*keeps);
+            let sent = sqlx::query(NOTIFY).bind(channel).persistent(*keeps);
             let sent = sent.execute(&mut **c);
             sent.await.map_err(|source| StoreError::Statement {
                 name: "NOTIFY",

@@ -66,6 +66,7 @@ fn push(lease: &Claimed, facts: PushFacts, zones: &Zones) -> Result<Push, &'stat
             zone: &zone,
             at: facts.at,
             counterpart: facts.counterpart,
+            minutes: facts.minutes,
         },
     );
     Ok(Push {

@@ -20,7 +20,7 @@ use crate::{
     },
     store::{Due, Store, StoreError},
     telemetry::metrics,
-    triggers::shift::{self, Rules},
+    triggers::{self, Rules},
 };
 
 /// Agents in one transaction.
@@ -200,7 +200,7 @@ impl Scan {
             let mut ended = Vec::new();
             let decisions: Vec<Decision> = facts
                 .iter()
-                .map(|f| shift::decide(f, &zones, &rules, now))
+                .map(|f| triggers::decide(f, &zones, &rules, now))
                 .collect();
             if !decisions.is_empty() {
                 ended = store.record(&mut tx, &decisions, now, post).await?;

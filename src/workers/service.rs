@@ -27,7 +27,7 @@ use crate::{
     lifecycle::Progress,
     store::{Due, Store, StoreError, Watch},
     telemetry::metrics,
-    triggers::shift::Rules,
+    triggers::Rules,
 };
 
 /// The loop turns at least so often, without asking the database.

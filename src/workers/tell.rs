@@ -51,16 +51,17 @@ pub(super) fn decided(decision: &Decision, now: Timestamp) {
         tracing::error!(agent, reason = problem, "schedule_unreadable");
     }
     for passed in decision.boundaries.iter().filter(|reached| reached.missed) {
-        tracing::warn!(agent, kind = passed.kind.as_str(), boundary = %passed.at, "missed");
+        tracing::warn!(agent, kind = passed.kind.as_str(), boundary = %passed.alert.at, "missed");
     }
-    if let Some(change) = decision.change {
-        let boundary = decision.boundaries.last().map(|reached| reached.at);
+    if let Some(change) = &decision.change {
+        let boundary = decision.boundaries.last().map(|reached| reached.alert.at);
         let lag = boundary.map(|at| now.duration_since(at).unsigned_abs());
         metrics::transition_recorded(change.reason, lag);
         tracing::info!(
             agent,
             kind = change.status.as_str(),
             reason = change.reason.as_str(),
+            conversation = change.cause,
             boundary = boundary.map(tracing::field::display),
             lag_ms = lag.map(|lag| lag.as_millis() as u64),
             "transition"

@@ -43,7 +43,7 @@ async fn due_agents_come_with_whole_facts(db: Database) {
     assert!(ana.recorded.stale_at.is_some());
     let schedule = ana.schedule.as_ref().unwrap().as_ref().unwrap();
     assert_eq!(schedule.timezone, "UTC");
-    assert!(schedule.notify_start && schedule.notify_end);
+    assert!(schedule.notify.start && schedule.notify.end);
     assert_eq!(schedule.slots.len(), 1);
     assert_eq!(schedule.slots[0].start.to_string(), "09:00");
     let slots: Vec<_> = schedule

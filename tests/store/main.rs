@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod conversations;
 mod decisions;
 mod modes;
 mod opening;

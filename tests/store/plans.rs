@@ -26,7 +26,7 @@ const READ_ALL: [&str; 8] = [
     "USABLE_TOKENS",
 ];
 
-const BIG: [&str; 8] = [
+const BIG: [&str; 11] = [
     "agents",
     "agent_state",
     "operating_hours",
@@ -35,6 +35,9 @@ const BIG: [&str; 8] = [
     "deliveries",
     "attempts",
     "holidays",
+    "conversations",
+    "unanswered",
+    "reports",
 ];
 
 /// Indices that hold only what is due or open: reading one from end to end is reading the work.
@@ -80,6 +83,11 @@ fn fill(db: &Database) {
          {n} SELECT 'o-' || i, 't-' || i, 'presence', 'w-' || (1 + i % 100), 'a-' || i, 'agent.status_changed', 'agent:a-' || i, 2,
              {now} + i, i FROM n WHERE i <= 100",
         "INSERT INTO attempts (delivery_id, epoch, worker, started_at, finished_at, outcome) {n} SELECT 'd-' || i, 1, 'w', 1, 1, 'sent' FROM n",
+        "INSERT INTO conversations (workspace_id, id, agent_id, assigned_at, answered_at, heard_at)
+         {n} SELECT 'w-' || (1 + i % 100), 'c-' || i, 'a-' || i, 1, 1, {now} + i FROM n",
+        "INSERT INTO unanswered {n} SELECT 'w-' || (1 + i % 100), 'c-' || i, 2 FROM n",
+        "INSERT INTO reports {n} SELECT 'w-' || (1 + i % 100), 'e-' || i, {now} + i FROM n",
+        "UPDATE workspaces SET ask_invisible_after_seconds = 60",
         "INSERT INTO workspace_state (workspace_id, mode, sequence) {n} SELECT 'w-' || i, 'live_chat', 1 FROM n WHERE i <= 100",
     ] {
         db.sql(&insert.replace("{n}", numbers).replace("{now}", &now.to_string()));
@@ -100,11 +108,19 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "CLAIM" => vec!["'presence'", now, "100", now, "0", "0", "'w'"],
         "OLDER" => vec![r#"'[{"receiver":"agent:a-1","sequence":2}]'"#],
         "NEXT_SEND" => vec!["'presence'"],
-        "FORGET_REPLIES" | "USABLE_TOKENS" | "LAPSED" | "EXPIRED" | "REPLAN_AHEAD"
-        | "DUE_AHEAD" | "LEASED_AHEAD" => vec![now],
+        "FORGET_REPLIES"
+        | "FORGET_REPORTS"
+        | "FORGET_CONVERSATIONS"
+        | "USABLE_TOKENS"
+        | "LAPSED"
+        | "EXPIRED"
+        | "REPLAN_AHEAD"
+        | "DUE_AHEAD"
+        | "LEASED_AHEAD" => vec![now],
         "UNKNOWN" | "REAP" | "REVISIT" | "NEW_MODES" => {
             vec![r#"'["d-1"]'"#, now]
         }
+        "LOOK_AGAIN" => vec![r#"'["a-1"]'"#, now],
         "REVIVE" => vec![r#"'["d-1"]'"#, now],
         "ATTEMPTS_OF" | "ONE" | "READ_META" | "TOKEN" => vec!["'d-1'"],
         "KEEP_META" | "WRITE_META" => vec!["'key'", "'value'"],

@@ -7,7 +7,7 @@ use shiftbell::{
         delivery::{AlertKind, ChannelKind, DeliveryState, DeviceFate},
         device::DeviceToken,
         hours::BoundaryKind,
-        plan::{Decision, NewAlert, Phone, Reached, StatusChange},
+        plan::{Alert, Decision, NewAlert, Phone, Reached, StatusChange},
         presence::{Reason, Status},
     },
     store::{Claimed, Crashed, DeliveryFilter, DeliveryRow, Order, Settlement},
@@ -36,6 +36,7 @@ pub(crate) fn decision(agent: &str, workspace: &str) -> Decision {
         problem: None,
         change: None,
         boundaries: Vec::new(),
+        no_reply_at: None,
         removed: false,
         cancel: Vec::new(),
     }
@@ -46,9 +47,12 @@ pub(crate) fn change(agent: &str, status: Status, sequence: i64, time: &str) -> 
     Decision {
         change: Some(StatusChange {
             status,
+            accepts: status == Status::Online,
             reason: Reason::Sync,
             effective_at: at(time),
             sequence,
+            alert: None,
+            cause: None,
         }),
         ..decision(agent, "acme")
     }
@@ -57,24 +61,27 @@ pub(crate) fn change(agent: &str, status: Status, sequence: i64, time: &str) -> 
 /// The agent's hours start at `time`: a change and an alert for each of these iOS tokens, of use for
 /// ten minutes.
 pub(crate) fn shift_starts(agent: &str, sequence: i64, time: &str, tokens: &[&str]) -> Decision {
-    let alerts = tokens.iter().map(|token| NewAlert {
+    let phones = tokens.iter().map(|token| NewAlert {
         delivery: alert::delivery_id(agent, AlertKind::HoursStart, at(time), token),
         phone: Phone {
             channel: ChannelKind::Apns,
             token: DeviceToken::new(*token),
         },
-        deadline: at(time) + jiff::SignedDuration::from_mins(10),
-        expired: None,
     });
     Decision {
         next: Some(at("17:00:00")),
         due: Some(at("17:00:00")),
         boundaries: vec![Reached {
             kind: BoundaryKind::Start,
-            at: at(time),
-            counterpart: Some(at("17:00:00")),
             missed: false,
-            alerts: alerts.collect(),
+            alert: Alert {
+                kind: AlertKind::HoursStart,
+                at: at(time),
+                counterpart: Some(at("17:00:00")),
+                deadline: at(time) + jiff::SignedDuration::from_mins(10),
+                expired: None,
+                phones: phones.collect(),
+            },
         }],
         ..change(agent, Status::Online, sequence, time)
     }

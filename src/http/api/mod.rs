@@ -18,6 +18,7 @@ mod deliveries;
 mod devices;
 mod document;
 mod etag;
+mod events;
 mod input;
 mod once;
 mod page;
@@ -98,6 +99,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(deliveries::get))
         .routes(routes!(verbs::retry_matching))
         .routes(routes!(verbs::cancel_matching))
+        .routes(routes!(events::post))
         .routes(routes!(audit::list))
         // The router knows no `{id}:verb`: one handler tells them apart.
         .route(

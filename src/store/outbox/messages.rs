@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::claim::Claimed;
 use crate::{
     domain::{
+        agent::Notify,
         delivery::AlertKind,
         device::{DeviceToken, Environment},
         presence::{Change, Event, Mode, Reason, Status},
@@ -21,7 +22,7 @@ use crate::{
 
 statements! {
     PUSHES = "SELECT o.id, o.transition_id, o.kind, o.agent_id, o.boundary_at, o.counterpart_at,
-                  a.timezone, a.locale, a.notify_start, a.notify_end, v.environment
+                  a.timezone, a.locale, a.notify_start, a.notify_end, a.auto_offline_after_minutes, v.environment
               FROM outbox o
                   LEFT JOIN agents a ON a.id = o.agent_id
                   LEFT JOIN devices v ON v.token = o.receiver AND v.agent_id = o.agent_id AND v.state = 'active'
@@ -38,7 +39,7 @@ pub struct PushFacts {
     pub token: DeviceToken,
     /// Which of Apple's hosts knows it.
     pub environment: Environment,
-    /// Start or end.
+    /// What it is about.
     pub event: AlertKind,
     /// The agent.
     pub agent: String,
@@ -52,6 +53,8 @@ pub struct PushFacts {
     pub at: Timestamp,
     /// When this shift ends, or the next starts, UTC.
     pub counterpart: Option<Timestamp>,
+    /// How many minutes the agent may leave a visitor without a reply, if it is about that.
+    pub minutes: i64,
 }
 
 impl Tx {
@@ -72,6 +75,7 @@ impl Tx {
             Option<String>,
             Option<bool>,
             Option<bool>,
+            Option<i64>,
             Option<String>,
         );
         let rows: Vec<Row> = run!(self, all PUSHES, id_list(claimed))?;
@@ -87,19 +91,21 @@ impl Tx {
             locale,
             on_start,
             on_end,
+            minutes,
             environment,
         ) in rows
         {
             let event = word("outbox", "kind", &key, &kind, AlertKind::from_word)?;
-            let wanted = match event {
-                AlertKind::HoursStart => on_start,
-                AlertKind::HoursEnd => on_end,
+            let notify = Notify {
+                start: on_start.unwrap_or_default(),
+                end: on_end.unwrap_or_default(),
             };
-            let facts = match (zone, wanted, environment) {
+            let told = event != AlertKind::NoReply || minutes.is_some();
+            let facts = match (zone, notify.wants(event) && told, environment) {
                 (None, ..) => Err("agent_removed"),
-                (_, Some(false) | None, _) => Err("opted_out"),
+                (_, false, _) => Err("opted_out"),
                 (.., None) => Err("phone_gone"),
-                (Some(timezone), Some(true), Some(environment)) => Ok(PushFacts {
+                (Some(timezone), true, Some(environment)) => Ok(PushFacts {
                     token: DeviceToken::new(""),
                     environment: if environment == "sandbox" {
                         Environment::Sandbox
@@ -117,6 +123,7 @@ impl Tx {
                     counterpart: counterpart
                         .map(|c| instant("outbox", "counterpart_at", &key, c))
                         .transpose()?,
+                    minutes: minutes.unwrap_or_default(),
                 }),
             };
             found.insert(id("outbox", &key)?, facts);

@@ -17,12 +17,12 @@ use crate::{
 
 statements! {
     TRANSITIONS = "INSERT INTO transitions (id, workspace_id, agent_id, reason, status, accepts, mode, sequence,
-                       boundary_kind, boundary_at, counterpart_at, missed, effective_at, recorded_at)
+                       boundary_kind, boundary_at, counterpart_at, missed, cause, effective_at, recorded_at)
                    SELECT id, workspace_id, agent_id, reason, status, accepts, mode, sequence,
-                       boundary_kind, boundary_at, counterpart_at, missed, effective_at, recorded_at
+                       boundary_kind, boundary_at, counterpart_at, missed, cause, effective_at, recorded_at
                    FROM {rows(id TEXT, workspace_id TEXT, agent_id TEXT, reason TEXT, status TEXT, accepts BOOLEAN,
                        mode TEXT, sequence BIGINT, boundary_kind TEXT, boundary_at BIGINT, counterpart_at BIGINT,
-                       missed BOOLEAN, effective_at BIGINT, recorded_at BIGINT)}
+                       missed BOOLEAN, cause TEXT, effective_at BIGINT, recorded_at BIGINT)}
                    WHERE TRUE ON CONFLICT (id) DO NOTHING";
     OPEN = "INSERT INTO outbox (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
                 counterpart_at, sequence, deadline_at, created_at, due_at)
@@ -59,11 +59,11 @@ statements! {
     STATE = "UPDATE agent_state SET workspace_id = v.workspace_id, boundary_at = v.next, due_at = v.due,
                  evaluated_at = v.now, stale_at = NULL, problem = v.problem,
                  status = coalesce(v.status, agent_state.status),
-                 accepts = coalesce(v.status = 'online', agent_state.accepts),
+                 accepts = coalesce(v.accepts, agent_state.accepts),
                  sequence = coalesce(v.sequence, agent_state.sequence),
-                 effective_at = coalesce(v.effective_at, agent_state.effective_at)
+                 effective_at = coalesce(v.effective_at, agent_state.effective_at), no_reply_at = v.no_reply_at
              FROM {rows(agent_id TEXT, workspace_id TEXT, next BIGINT, due BIGINT, now BIGINT, problem TEXT, status TEXT,
-                 sequence BIGINT, effective_at BIGINT)}
+                 accepts BOOLEAN, sequence BIGINT, effective_at BIGINT, no_reply_at BIGINT)}
              WHERE agent_state.agent_id = v.agent_id";
     DIRTY = "INSERT INTO workspace_state (workspace_id, dirty_at)
              SELECT workspace_id, max(dirty_at) FROM {rows(workspace_id TEXT, dirty_at BIGINT)}

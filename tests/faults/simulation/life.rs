@@ -7,7 +7,7 @@ use shiftbell::{
     clock::Clock,
     domain::{agent::Agent, delivery::ChannelKind, zone::Zones},
     store::{DeliveryFilter, Due, OpenOptions, Store},
-    triggers::shift::Rules,
+    triggers::Rules,
     workers::{
         Shared,
         lane::{Lane, Limits, Until},

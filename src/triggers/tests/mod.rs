@@ -1,12 +1,17 @@
 //! The behaviour table, row by row, without a database.
 
+use jiff::civil::Weekday;
+
+mod no_reply;
+mod overflow;
+
 use super::*;
 use crate::domain::{
+    agent::Notify,
     device::DeviceToken,
-    hours::{DaySlot, LocalTime, Override, Slot},
-    plan::{PendingAlert, Phone},
+    hours::{BoundaryKind, DaySlot, LocalTime, Override, Slot},
+    plan::{ByHand, PendingAlert, Phone},
 };
-use jiff::civil::Weekday;
 
 /// Monday, 2026-03-30; Paris is at UTC+2.
 const DAY: &str = "2026-03-30";
@@ -28,18 +33,16 @@ fn schedule() -> Schedule {
     Schedule {
         workspace: "acme".into(),
         timezone: "Europe/Paris".into(),
-        notify_start: true,
-        notify_end: true,
+        notify: Notify {
+            start: true,
+            end: true,
+        },
         slots: vec![slot("09:00", "18:00")],
-        overrides: vec![],
-        holidays: vec![],
-        away: vec![],
-        by_hand: None,
         phones: vec![Phone {
             channel: ChannelKind::Apns,
             token: DeviceToken::new("aa11"),
         }],
-        pending: vec![],
+        ..Schedule::default()
     }
 }
 
@@ -49,10 +52,11 @@ fn recorded(status: Option<Status>) -> Recorded {
         agent: "a-1".into(),
         workspace: "acme".into(),
         status,
+        accepts: status == Some(Status::Online),
         sequence: if status.is_some() { 4 } else { 0 },
         evaluated_at: status.map(|_| at("06:00")),
         boundary_at: status.map(|_| at("07:00")),
-        stale_at: None,
+        ..Recorded::default()
     }
 }
 
@@ -72,14 +76,14 @@ fn ringing(decision: &Decision) -> Vec<(BoundaryKind, Option<&'static str>)> {
     decision
         .boundaries
         .iter()
-        .flat_map(|b| b.alerts.iter().map(|a| (b.kind, a.expired)))
+        .flat_map(|b| b.alert.phones.iter().map(|_| (b.kind, b.alert.expired)))
         .collect()
 }
 
 #[test]
 fn a_boundary_changes_the_status_and_rings_once() {
     let decision = decided(recorded(Some(Status::Offline)), schedule(), at("07:00"));
-    let change = decision.change.unwrap();
+    let change = decision.change.as_ref().unwrap();
     assert_eq!(
         (
             change.status,
@@ -90,8 +94,8 @@ fn a_boundary_changes_the_status_and_rings_once() {
         (Status::Online, Reason::HoursStart, at("07:00"), 5)
     );
     assert_eq!(ringing(&decision), [(BoundaryKind::Start, None)]);
-    assert_eq!(decision.boundaries[0].counterpart, Some(at("16:00")));
-    assert_eq!(decision.boundaries[0].alerts[0].deadline, at("07:15"));
+    assert_eq!(decision.boundaries[0].alert.counterpart, Some(at("16:00")));
+    assert_eq!(decision.boundaries[0].alert.deadline, at("07:15"));
     assert_eq!(decision.next, Some(at("16:00")));
 }
 
@@ -143,7 +147,7 @@ fn an_alert_never_outlives_its_shift() {
         ..schedule()
     };
     let decision = decided(recorded(Some(Status::Offline)), short, at("07:00"));
-    assert_eq!(decision.boundaries[0].alerts[0].deadline, at("07:05"));
+    assert_eq!(decision.boundaries[0].alert.deadline, at("07:05"));
 }
 
 #[test]
@@ -226,7 +230,10 @@ fn pending_alerts_go_with_their_boundary_or_their_consent() {
         "boundary_gone"
     );
     let opted_out = Schedule {
-        notify_start: false,
+        notify: Notify {
+            start: false,
+            end: true,
+        },
         pending: vec![pending("07:00")],
         ..schedule()
     };
@@ -240,7 +247,10 @@ fn pending_alerts_go_with_their_boundary_or_their_consent() {
 fn who_did_not_opt_in_or_has_no_phone_is_not_rung() {
     for quiet in [
         Schedule {
-            notify_start: false,
+            notify: Notify {
+                start: false,
+                end: true,
+            },
             ..schedule()
         },
         Schedule {
@@ -353,7 +363,7 @@ fn a_status_set_by_hand_holds_until_the_next_boundary() {
         invisible(),
         at("16:00"),
     );
-    let change = over.change.unwrap();
+    let change = over.change.as_ref().unwrap();
     assert_eq!(
         (change.status, change.reason, change.effective_at),
         (Status::Offline, Reason::HoursEnd, at("16:00"))

@@ -1,0 +1,168 @@
+//! What the platform reports of its conversations, written as it comes in; [`waiting`] reads it when an
+//! agent is due.
+//!
+//! Rows are merged, never overwritten ([`crate::domain::conversation`] says why), and whoever may be
+//! concerned is made due in the same transaction: a scan that has just read the old rows holds the agent's
+//! state, so the mark waits for it and is seen by the next one. What nobody has reported on for
+//! [`KEPT`] is forgotten.
+
+pub(super) mod waiting;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::{
+    StoreError, Tx, ms,
+    rows::{json, list},
+    sql::{run, statements},
+};
+use crate::domain::conversation::{self, Heard, Key, Report};
+
+/// How long a conversation is kept after the last report on it, and a report's id.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+statements! {
+    FORGET_REPORTS = "DELETE FROM reports WHERE heard_at < $1";
+    FORGET_CONVERSATIONS = "DELETE FROM conversations WHERE heard_at < $1 RETURNING workspace_id";
+    NEW_REPORTS = "INSERT INTO reports (workspace_id, id, heard_at)
+                   SELECT workspace_id, id, heard_at FROM {rows(workspace_id TEXT, id TEXT, heard_at BIGINT)}
+                   WHERE TRUE ON CONFLICT DO NOTHING RETURNING workspace_id, id";
+    // Whose agent it is, the newest report says; of two at one instant, always the same one.
+    HEARD = "INSERT INTO conversations (workspace_id, id, agent_id, assigned_at, answered_at, heard_at)
+             SELECT workspace_id, id, agent_id, assigned_at, answered_at, heard_at
+             FROM {rows(workspace_id TEXT, id TEXT, agent_id TEXT, assigned_at BIGINT, answered_at BIGINT, heard_at BIGINT)}
+             WHERE TRUE ON CONFLICT (workspace_id, id) DO UPDATE SET
+                 agent_id = CASE WHEN (excluded.assigned_at, coalesce(excluded.agent_id, ''))
+                     > (conversations.assigned_at, coalesce(conversations.agent_id, ''))
+                     THEN excluded.agent_id ELSE conversations.agent_id END,
+                 assigned_at = {later}(excluded.assigned_at, conversations.assigned_at),
+                 answered_at = {later}(excluded.answered_at, conversations.answered_at),
+                 heard_at = {later}(excluded.heard_at, conversations.heard_at)";
+    SAID = "INSERT INTO unanswered (workspace_id, conversation_id, said_at)
+            SELECT v.workspace_id, v.id, v.said_at FROM {rows(workspace_id TEXT, id TEXT, said_at BIGINT)}
+            JOIN conversations c ON c.workspace_id = v.workspace_id AND c.id = v.id
+            WHERE v.said_at > c.answered_at ON CONFLICT DO NOTHING";
+    ANSWERED = "DELETE FROM unanswered
+                WHERE (workspace_id, conversation_id) IN (SELECT workspace_id, id FROM {rows(workspace_id TEXT, id TEXT)})
+                  AND said_at <= (SELECT c.answered_at FROM conversations c
+                      WHERE c.workspace_id = unanswered.workspace_id AND c.id = unanswered.conversation_id)";
+    ASSIGNED_NOW = "SELECT a.id FROM {rows(workspace_id TEXT, id TEXT)}
+                    CROSS JOIN conversations c CROSS JOIN agents a
+                    WHERE c.workspace_id = v.workspace_id AND c.id = v.id AND a.id = c.agent_id
+                      AND a.workspace_id = c.workspace_id AND a.auto_offline_after_minutes IS NOT NULL";
+    WILLING = "SELECT a.id FROM workspaces w CROSS JOIN agents a CROSS JOIN agent_state s
+               WHERE w.id {in_list} AND w.ask_invisible_after_seconds IS NOT NULL
+                 AND a.workspace_id = w.id AND a.receive_when_invisible
+                 AND s.agent_id = a.id AND s.status = 'invisible'";
+    CONCERNED = "SELECT agent_id FROM agent_state WHERE agent_id {in_list} ORDER BY agent_id {lock}";
+    LOOK_AGAIN = "UPDATE agent_state SET due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END WHERE agent_id {in_list}";
+}
+
+#[derive(Serialize)]
+struct NewReport<'a> {
+    workspace_id: &'a str,
+    id: &'a str,
+    heard_at: i64,
+}
+
+#[derive(Serialize)]
+struct HeardRow<'a> {
+    workspace_id: &'a str,
+    id: &'a str,
+    agent_id: Option<&'a str>,
+    assigned_at: i64,
+    answered_at: i64,
+    heard_at: i64,
+}
+
+#[derive(Serialize)]
+struct SaidRow<'a> {
+    workspace_id: &'a str,
+    id: &'a str,
+    said_at: i64,
+}
+
+impl Tx {
+    /// Takes in what the platform reports, at `now` (UTC), and makes those due whom it may concern.
+    /// Returns how many of the reports were new.
+    pub async fn report(
+        &mut self,
+        reports: &[Report],
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let old = ms(now - KEPT);
+        run!(self, execute FORGET_REPORTS, old)?;
+        let forgotten: Vec<(String,)> = run!(self, all FORGET_CONVERSATIONS, old)?;
+        let new = self.new_reports(reports, now).await?;
+        let heard = conversation::heard(new.iter().copied());
+        let keys = conversation_rows(&heard, now);
+        run!(self, execute HEARD, &keys)?;
+        run!(self, execute SAID, said_rows(&heard))?;
+        run!(self, execute ANSWERED, &keys)?;
+        let mut concerned: Vec<(String,)> = run!(self, all ASSIGNED_NOW, &keys)?;
+        let workspaces = forgotten.iter().map(|(workspace,)| workspace.as_str());
+        let workspaces = workspaces.chain(heard.keys().map(|(workspace, _)| *workspace));
+        let workspaces = list(workspaces.collect::<BTreeSet<_>>());
+        concerned.extend(run!(self, all WILLING, workspaces)?);
+        self.look_again(&concerned, now).await?;
+        Ok(new.len())
+    }
+
+    async fn new_reports<'a>(
+        &mut self,
+        reports: &'a [Report],
+        now: Timestamp,
+    ) -> Result<Vec<&'a Report>, StoreError> {
+        let rows = reports.iter().map(|report| NewReport {
+            workspace_id: &report.workspace,
+            id: &report.id,
+            heard_at: ms(now),
+        });
+        let new: Vec<(String, String)> =
+            run!(self, all NEW_REPORTS, json(&rows.collect::<Vec<_>>()))?;
+        let mut new: BTreeSet<(String, String)> = new.into_iter().collect();
+        // The first of those that bear one id.
+        let is_new = |report: &&Report| new.remove(&(report.workspace.clone(), report.id.clone()));
+        Ok(reports.iter().filter(is_new).collect())
+    }
+
+    async fn look_again(&mut self, agents: &[(String,)], now: Timestamp) -> Result<(), StoreError> {
+        if agents.is_empty() {
+            return Ok(());
+        }
+        let agents = list(agents.iter().map(|(agent,)| agent.as_str()));
+        let _: Vec<(String,)> = run!(self, all CONCERNED, &agents)?;
+        run!(self, execute LOOK_AGAIN, &agents, ms(now))?;
+        self.notify_schedule().await
+    }
+}
+
+type AllHeard<'a> = BTreeMap<Key<'a>, Heard>;
+
+fn conversation_rows(heard: &AllHeard<'_>, now: Timestamp) -> String {
+    let rows = heard.iter().map(|((workspace_id, id), heard)| {
+        let assigned = heard.assigned.as_ref();
+        HeardRow {
+            workspace_id,
+            id,
+            agent_id: assigned.and_then(|(_, agent)| agent.as_deref()),
+            assigned_at: assigned.map_or(0, |(at, _)| ms(*at)),
+            answered_at: heard.answered.map_or(0, ms),
+            heard_at: ms(now),
+        }
+    });
+    json(&rows.collect::<Vec<_>>())
+}
+
+fn said_rows(heard: &AllHeard<'_>) -> String {
+    let rows = heard.iter().flat_map(|((workspace_id, id), heard)| {
+        heard.said.iter().map(|at| SaidRow {
+            workspace_id,
+            id,
+            said_at: ms(*at),
+        })
+    });
+    json(&rows.collect::<Vec<_>>())
+}

@@ -1,0 +1,213 @@
+//! What the platform reports, kept so that its order does not matter, and who is looked at for it.
+
+use shiftbell::domain::{
+    conversation::{Happened, Report},
+    plan::Conversations,
+};
+
+use crate::{
+    support::{Database, on_both},
+    world::{at, ms},
+};
+
+on_both!(
+    events_do_the_right_thing_in_any_order,
+    those_whom_it_may_concern_are_looked_at_again,
+    another_workspaces_agent_is_no_concern,
+    the_longest_wait_is_known_to_the_willing,
+    what_nobody_reports_on_is_forgotten,
+);
+
+fn report(id: &str, happened: Happened, time: &str) -> Report {
+    Report {
+        id: id.into(),
+        happened,
+        workspace: "acme".into(),
+        conversation: "c-1".into(),
+        agent: (happened == Happened::Assigned).then(|| "ana".into()),
+        at: at(time),
+    }
+}
+
+/// Ana, who may leave a visitor for ten minutes, and Ben, who is willing; recorded at eight.
+async fn team(db: &Database) {
+    db.hire("ana", "acme");
+    db.hire("ben", "acme");
+    db.sql(
+        "UPDATE agents SET auto_offline_after_minutes = 10 WHERE id = 'ana';
+         UPDATE agents SET receive_when_invisible = TRUE WHERE id = 'ben';
+         UPDATE workspaces SET ask_invisible_after_seconds = 120",
+    );
+    let (ana, ben) = (
+        crate::world::change(
+            "ana",
+            shiftbell::domain::presence::Status::Online,
+            1,
+            "08:00:00",
+        ),
+        crate::world::change(
+            "ben",
+            shiftbell::domain::presence::Status::Invisible,
+            1,
+            "08:00:00",
+        ),
+    );
+    db.record(&[ana, ben], "08:00:00").await;
+}
+
+impl Database {
+    async fn report(&self, reports: &[Report], time: &str) -> usize {
+        let mut tx = self.store.begin().await.unwrap();
+        let new = tx.report(reports, at(time)).await.unwrap();
+        tx.commit().await.unwrap();
+        new
+    }
+
+    /// What is known for an agent who is due.
+    async fn conversations(&self, agent: &str) -> Conversations {
+        self.sql(&format!(
+            "UPDATE agent_state SET due_at = 0 WHERE agent_id = '{agent}'"
+        ));
+        let mut tx = self.store.begin().await.unwrap();
+        let facts = tx.due_agents(at("12:00:00"), 100).await.unwrap();
+        tx.commit().await.unwrap();
+        let facts = facts
+            .into_iter()
+            .find(|f| f.recorded.agent == agent)
+            .unwrap();
+        facts.schedule.unwrap().unwrap().conversations
+    }
+}
+
+/// A conversation: asked for, taken, answered, and the visitor writes twice more.
+fn told() -> Vec<Report> {
+    vec![
+        report("e-1", Happened::Waiting, "09:00:00"),
+        report("e-2", Happened::Assigned, "09:01:00"),
+        report("e-3", Happened::VisitorMessage, "09:02:00"),
+        report("e-4", Happened::AgentReply, "09:03:00"),
+        report("e-5", Happened::VisitorMessage, "09:04:00"),
+        report("e-6", Happened::VisitorMessage, "09:05:00"),
+    ]
+}
+
+async fn events_do_the_right_thing_in_any_order(db: Database) {
+    team(&db).await;
+    let since = |conversations: &Conversations| -> Vec<String> {
+        let assigned = conversations.assigned.iter();
+        assigned.map(|waiting| waiting.since.to_string()).collect()
+    };
+    let expected = ["2026-03-30T09:04:00Z", "2026-03-30T09:05:00Z"];
+    let mut order = told();
+    // Every rotation, forwards and backwards, one report at a time, and each twice.
+    for turn in 0..2 * order.len() {
+        db.sql("DELETE FROM conversations; DELETE FROM reports");
+        order.rotate_left(1);
+        if turn == order.len() {
+            order.reverse();
+        }
+        for report in order.iter().chain(&order) {
+            db.report(std::slice::from_ref(report), "09:30:00").await;
+        }
+        let known = db.conversations("ana").await;
+        assert_eq!(since(&known), expected, "{order:#?}");
+        assert_eq!(
+            known.history,
+            [(at("08:00:00"), shiftbell::domain::presence::Status::Online)]
+        );
+    }
+    assert_eq!(db.report(&told(), "09:30:00").await, 0, "all heard before");
+    db.report(&[report("e-7", Happened::Closed, "09:10:00")], "09:31:00")
+        .await;
+    assert_eq!(since(&db.conversations("ana").await), [""; 0]);
+    db.report(
+        &[report("e-8", Happened::VisitorMessage, "09:11:00")],
+        "09:31:00",
+    )
+    .await;
+    assert_eq!(
+        since(&db.conversations("ana").await),
+        ["2026-03-30T09:11:00Z"]
+    );
+}
+
+async fn those_whom_it_may_concern_are_looked_at_again(db: Database) {
+    team(&db).await;
+    let due =
+        || db.sql("SELECT agent_id, due_at FROM agent_state WHERE due_at IS NOT NULL ORDER BY 1");
+    assert_eq!(due(), "");
+    db.report(&[report("e-1", Happened::Waiting, "09:00:00")], "09:00:01")
+        .await;
+    assert_eq!(due(), format!("ben|{}", ms("09:00:01")), "nobody has it");
+    db.report(&[report("e-2", Happened::Assigned, "09:01:00")], "09:01:01")
+        .await;
+    assert_eq!(
+        due(),
+        format!("ana|{}\nben|{}", ms("09:01:01"), ms("09:00:01"))
+    );
+    assert_eq!(
+        db.sql("SELECT count(*) FROM agent_state WHERE stale_at IS NOT NULL"),
+        "0",
+        "a report is no edit"
+    );
+}
+
+async fn another_workspaces_agent_is_no_concern(db: Database) {
+    team(&db).await;
+    db.hire("eve", "other");
+    let theirs = Report {
+        workspace: "other".into(),
+        ..report("e-2", Happened::Assigned, "09:01:00")
+    };
+    let message = Report {
+        workspace: "other".into(),
+        ..report("e-3", Happened::VisitorMessage, "09:02:00")
+    };
+    db.report(&[theirs, message], "09:02:01").await;
+    assert_eq!(
+        db.sql("SELECT count(*) FROM agent_state WHERE agent_id = 'ana' AND due_at IS NOT NULL"),
+        "0"
+    );
+    assert_eq!(db.conversations("ana").await, Conversations::default());
+}
+
+async fn the_longest_wait_is_known_to_the_willing(db: Database) {
+    team(&db).await;
+    let other = Report {
+        conversation: "c-2".into(),
+        ..report("e-9", Happened::Waiting, "08:30:00")
+    };
+    let mut reports = told();
+    reports.push(other);
+    db.report(&reports, "09:30:00").await;
+    let longest = db.conversations("ben").await.longest.unwrap();
+    assert_eq!(
+        (&*longest.conversation, longest.since),
+        ("c-2", at("08:30:00"))
+    );
+    assert_eq!(db.conversations("ana").await.longest, None, "not asked for");
+    db.sql("UPDATE workspaces SET ask_invisible_after_seconds = NULL");
+    assert_eq!(
+        db.sql("SELECT count(*) FROM agent_state WHERE stale_at IS NOT NULL"),
+        "1",
+        "those who help out are planned afresh"
+    );
+    assert_eq!(db.conversations("ben").await, Conversations::default());
+}
+
+async fn what_nobody_reports_on_is_forgotten(db: Database) {
+    team(&db).await;
+    db.report(&told(), "09:30:00").await;
+    db.sql(&format!(
+        "UPDATE conversations SET heard_at = {0}; UPDATE reports SET heard_at = {0}",
+        ms("09:30:00") - 86_400_001
+    ));
+    db.sql("UPDATE agent_state SET due_at = NULL");
+    db.report(&[], "09:30:00").await;
+    assert_eq!(db.sql("SELECT (SELECT count(*) FROM conversations) + (SELECT count(*) FROM unanswered) + (SELECT count(*) FROM reports)"), "0");
+    assert_eq!(
+        db.sql("SELECT agent_id FROM agent_state WHERE due_at IS NOT NULL"),
+        "ben",
+        "whoever was asked for it is let go"
+    );
+}
