@@ -119,6 +119,7 @@ fn every_text_reads_as_in_the_snapshot() {
         show(AlertKind::NoReply, None, 1);
         show(AlertKind::NoReply, None, 10);
         show(AlertKind::Overflow, None, 0);
+        show(AlertKind::Test, None, 0);
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/texts.txt");
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {

@@ -65,8 +65,16 @@ impl Listener {
             let engine = Arc::clone(engine);
             Arc::new(move || engine.zones())
         };
+        let ring = {
+            let receivers = engine.receivers().clone();
+            Arc::new(move |channel, push, now| {
+                let receivers = receivers.clone();
+                Box::pin(async move { receivers.ring(channel, push, now).await }) as http::Rings
+            })
+        };
         let clock = context.clock.clone();
-        let api = Api::new(store.clone(), clock, zones, config.http.max_per_second);
+        let pace = config.http.max_per_second;
+        let api = Api::new(store.clone(), clock, zones, ring, pace);
         let router = http::router(health, api, reach);
         let serving = tokio::spawn(http::serve(listener, router, side.clone()));
         Ok(Some(Self { serving, store }))

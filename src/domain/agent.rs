@@ -126,12 +126,13 @@ pub struct Notify {
 
 impl Notify {
     /// Whether the phones ring for it: for the start or the end of hours if that is switched on, for
-    /// anything else if either is.
+    /// another change of status if either is, for a test in any case.
     pub fn wants(self, kind: AlertKind) -> bool {
         match kind {
             AlertKind::HoursStart => self.start,
             AlertKind::HoursEnd => self.end,
             AlertKind::NoReply | AlertKind::Overflow => self.start || self.end,
+            AlertKind::Test => true,
         }
     }
 }

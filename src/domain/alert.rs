@@ -60,6 +60,7 @@ struct Messages {
     hours_end: Lines,
     no_reply: Waited,
     overflow: Plain,
+    test: Plain,
     calendar: Calendar,
 }
 
@@ -118,7 +119,8 @@ pub fn render(kind: AlertKind, locale: &str, facts: &Facts<'_>) -> Text {
         AlertKind::HoursStart => messages.hours_start.told(facts, &messages.calendar),
         AlertKind::HoursEnd => messages.hours_end.told(facts, &messages.calendar),
         AlertKind::NoReply => messages.no_reply.told(facts.minutes),
-        AlertKind::Overflow => (&messages.overflow.title, messages.overflow.body.clone()),
+        AlertKind::Overflow => messages.overflow.told(),
+        AlertKind::Test => messages.test.told(),
     };
     Text {
         title: title.clone(),
@@ -140,6 +142,12 @@ impl Lines {
             _ => &self.later,
         };
         (&self.title, fill(template, other, calendar))
+    }
+}
+
+impl Plain {
+    fn told(&self) -> (&String, String) {
+        (&self.title, self.body.clone())
     }
 }
 

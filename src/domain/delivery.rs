@@ -66,10 +66,13 @@ pub enum AlertKind {
     NoReply,
     /// The agent is invisible and gets conversations, for the others are slow.
     Overflow,
+    /// Somebody asks whether a phone rings.
+    Test,
 }
 
 words!(AlertKind {
     HoursStart => "hours_start", HoursEnd => "hours_end", NoReply => "no_reply", Overflow => "overflow",
+    Test => "test",
 });
 
 /// A push, ready for the wire.

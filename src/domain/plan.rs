@@ -101,6 +101,17 @@ impl ByHand {
         self.until
             .or_else(|| hours.next_boundary(self.set_at).map(|b| b.at))
     }
+
+    /// Whether it holds at `now` (UTC): it is not over, and the agent's time to answer a visitor has not
+    /// run out since.
+    pub fn holds(
+        &self,
+        hours: &OperatingHours,
+        no_reply_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> bool {
+        no_reply_at < Some(self.set_at) && self.over_at(hours).is_none_or(|over| now < over)
+    }
 }
 
 /// A phone that may ring.

@@ -12,14 +12,15 @@ use super::{
 };
 use crate::domain::{
     agent::{Agent, AskInvisible, Workspace},
-    presence::{Mode, Status},
+    presence::{Mode, Reason, Status},
 };
 
 /// What was recorded last of agents `a`, in the columns of [`Recorded`].
 macro_rules! recorded {
     () => {
-        "SELECT a.id, a.name, s.status, coalesce(s.accepts, FALSE), s.effective_at, s.boundary_at
-         FROM agents a LEFT JOIN agent_state s ON s.agent_id = a.id "
+        "SELECT a.id, a.name, s.status, coalesce(s.accepts, FALSE), t.reason, s.effective_at, s.boundary_at, s.no_reply_at
+         FROM agents a LEFT JOIN agent_state s ON s.agent_id = a.id
+             LEFT JOIN transitions t ON t.agent_id = s.agent_id AND t.sequence = s.sequence "
     };
 }
 
@@ -44,6 +45,8 @@ type Recorded = (
     String,
     Option<String>,
     bool,
+    Option<String>,
+    Option<i64>,
     Option<i64>,
     Option<i64>,
 );
@@ -68,10 +71,14 @@ pub struct StatusRow {
     pub status: Option<Status>,
     /// Whether new conversations may be routed to the agent.
     pub accepts_conversations: bool,
+    /// Why it changed last.
+    pub reason: Option<Reason>,
     /// Since when that is so.
     pub since: Option<Timestamp>,
     /// The next boundary of the agent's hours.
     pub next_boundary: Option<Timestamp>,
+    /// When the agent's time to answer a visitor ran out last.
+    pub no_reply_at: Option<Timestamp>,
 }
 
 impl Tx {
@@ -162,12 +169,16 @@ impl Tx {
 }
 
 fn recorded(
-    (agent, name, status, accepts, since, next): Recorded,
+    (agent, name, status, accepts, reason, since, next, no_reply): Recorded,
 ) -> Result<StatusRow, StoreError> {
     let read = |s: String| word("agent_state", "status", &agent, &s, Status::from_word);
     Ok(StatusRow {
         status: status.map(read).transpose()?,
         accepts_conversations: accepts,
+        reason: reason
+            .map(|r| word("transitions", "reason", &agent, &r, Reason::from_word))
+            .transpose()?,
+        no_reply_at: at("agent_state", "no_reply_at", &agent, no_reply)?,
         since: at("agent_state", "effective_at", &agent, since)?,
         next_boundary: at("agent_state", "boundary_at", &agent, next)?,
         agent,

@@ -97,7 +97,7 @@ fn readable(
     let holds = |kind, at| match kind {
         AlertKind::NoReply => no_reply.in_force_since() == Some(at),
         AlertKind::Overflow => overflow.since().is_some(),
-        AlertKind::HoursStart | AlertKind::HoursEnd => true,
+        AlertKind::HoursStart | AlertKind::HoursEnd | AlertKind::Test => true,
     };
     Decision {
         agent: recorded.agent.clone(),

@@ -62,8 +62,7 @@ pub(super) fn desired(
 ) -> (Desired, Option<ByHand>) {
     let by_hand = schedule
         .by_hand
-        .filter(|set| no_reply.at.is_none_or(|at| at < set.set_at))
-        .filter(|set| set.over_at(hours).is_none_or(|over| now < over));
+        .filter(|set| set.holds(hours, no_reply.at, now));
     // A time given with it that has run out since the agent was looked at last.
     let over = schedule.by_hand.and_then(|set| set.until);
     let over = over.filter(|over| recorded.evaluated_at < Some(*over) && *over <= now);

@@ -16,10 +16,11 @@ use super::{
 };
 use crate::{
     channels::{
-        ChannelError, Checkup, apns, apns::Apns, fcm, fcm::Fcm, presence, presence::Presence,
+        Channel, ChannelError, Checkup, apns, apns::Apns, fcm, fcm::Fcm, presence,
+        presence::Presence,
     },
     config::{Config, Pace},
-    domain::delivery::ChannelKind,
+    domain::delivery::{ChannelKind, Judgement, Push},
 };
 
 /// The wire clients that are switched on.
@@ -81,6 +82,20 @@ impl Receivers {
         let apns = self.apns.as_ref().map(|_| ChannelKind::Apns);
         let fcm = self.fcm.as_ref().map(|_| ChannelKind::Fcm);
         apns.into_iter().chain(fcm).collect()
+    }
+
+    /// Rings one phone at `now` (UTC), past lanes and log; `None` if its push service is switched off.
+    pub async fn ring(
+        &self,
+        channel: ChannelKind,
+        push: Push,
+        now: Timestamp,
+    ) -> Option<Judgement> {
+        match channel {
+            ChannelKind::Apns => Some(self.apns.as_ref()?.send(&[push], now).await),
+            ChannelKind::Fcm => Some(self.fcm.as_ref()?.send(&[push], now).await),
+            ChannelKind::Presence => None,
+        }
     }
 
     /// Asks each receiver whether it can be reached and takes our credentials, ringing nobody;

@@ -50,6 +50,7 @@ const COUNT_DEVICES_EVERY: u32 = 10;
 pub struct Engine {
     shared: Shared,
     scan: Arc<Scan>,
+    receivers: Receivers,
     lanes: Lanes,
 }
 
@@ -73,6 +74,7 @@ impl Engine {
         Ok(Self {
             shared,
             scan,
+            receivers,
             lanes,
         })
     }
@@ -80,6 +82,11 @@ impl Engine {
     /// The database.
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// The wire clients, with the connections that the lanes use.
+    pub fn receivers(&self) -> &Receivers {
+        &self.receivers
     }
 
     /// The time-zone data in use.

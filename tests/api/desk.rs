@@ -20,6 +20,7 @@ use shiftbell::{
     },
     http::{Api, Health, Reach, router, serve},
     lifecycle::Progress,
+    workers::receivers::Receivers,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -51,16 +52,31 @@ impl Desk {
     }
 
     pub(crate) async fn with(db: Database, per_second: u32, reach: Reach) -> Self {
+        let clock = Clock::manual(NOW.parse().unwrap());
+        Self::open(db, clock, per_second, reach, Receivers::default()).await
+    }
+
+    /// A desk with this clock, from which these push services can be reached.
+    pub(crate) async fn open(
+        db: Database,
+        clock: Clock,
+        per_second: u32,
+        reach: Reach,
+        receivers: Receivers,
+    ) -> Self {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let clock = Clock::manual(NOW.parse().unwrap());
         let zones = Arc::new(Zones::built_in());
         let api = Api::new(
             db.store.clone(),
             clock.clone(),
             Arc::new(move || zones.clone()),
+            Arc::new(move |channel, push, now| {
+                let receivers = receivers.clone();
+                Box::pin(async move { receivers.ring(channel, push, now).await })
+            }),
             per_second,
         );
         let health = Health {

@@ -10,11 +10,13 @@
 mod support;
 
 mod agents;
+mod day;
 mod deliveries;
 mod desk;
 mod devices;
 mod document;
 mod hours;
+mod office;
 mod others;
 mod status;
 mod tenants;

@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use super::verbs::OnOne;
+use super::{ring, verbs};
 
 const PROBLEM: &str = "Problem";
 const BEARER: &str = "token";
@@ -46,7 +46,8 @@ struct Common;
 /// What the handlers' own descriptions are added to.
 pub(super) fn base() -> Document {
     let mut document = Common::openapi();
-    document.merge(OnOne::openapi());
+    document.merge(verbs::OnOne::openapi());
+    document.merge(ring::OnOne::openapi());
     document.info = InfoBuilder::new()
         .title("shiftbell")
         .version(env!("CARGO_PKG_VERSION"))

@@ -124,6 +124,11 @@ impl<'de> Deserialize<'de> for Token {
 }
 
 impl Token {
+    /// As it stands in an address.
+    pub(super) fn new(token: &str) -> Self {
+        Self(DeviceToken::new(token))
+    }
+
     /// The token itself, for the database only.
     pub(super) fn expose(&self) -> &str {
         self.0.expose()

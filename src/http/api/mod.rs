@@ -24,13 +24,14 @@ mod once;
 mod page;
 mod presence;
 mod preview;
+mod ring;
 mod span;
 mod status;
 mod trace;
 mod verbs;
 mod workspaces;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, pin::Pin, sync::Arc};
 
 use axum::{
     Router,
@@ -38,12 +39,25 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
+use jiff::Timestamp;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{clock::Clock, domain::zone::Zones, store::Store};
+use crate::{
+    clock::Clock,
+    domain::{
+        delivery::{ChannelKind, Judgement, Push},
+        zone::Zones,
+    },
+    store::Store,
+};
 
 /// Tells the time-zone data in use, which may be replaced while the worker runs.
 pub type ZonesInUse = Arc<dyn Fn() -> Arc<Zones> + Send + Sync>;
+
+/// Rings one phone at an instant (UTC), past the delivery log, and tells what its push service said.
+pub type Ring = Arc<dyn Fn(ChannelKind, Push, Timestamp) -> Rings + Send + Sync>;
+/// A phone being rung; `None` comes of it where that push service is switched off.
+pub type Rings = Pin<Box<dyn Future<Output = Option<Judgement>> + Send>>;
 
 /// What the handlers know.
 #[derive(Clone)]
@@ -51,17 +65,19 @@ pub struct Api {
     store: Store,
     clock: Clock,
     zones: ZonesInUse,
+    ring: Ring,
     paces: Arc<auth::Paces>,
 }
 
 impl Api {
     /// Over `store`; each token may ask `per_second` times a second. The worker hears of changes by the
     /// database, so `store` must not be its own.
-    pub fn new(store: Store, clock: Clock, zones: ZonesInUse, per_second: u32) -> Self {
+    pub fn new(store: Store, clock: Clock, zones: ZonesInUse, ring: Ring, per_second: u32) -> Self {
         Self {
             store,
             clock,
             zones,
+            ring,
             paces: Arc::new(auth::Paces::new(per_second)),
         }
     }
@@ -105,6 +121,10 @@ fn documented() -> OpenApiRouter<Api> {
         .route(
             "/v1/deliveries/{id}",
             post(verbs::one).fallback(verbs::not_allowed),
+        )
+        .route(
+            "/v1/agents/{id}/devices/{platform}/{token}",
+            post(ring::one),
         )
 }
 

@@ -11,7 +11,7 @@ use super::{
     input::{Path, Word},
 };
 use crate::{
-    domain::presence::{Mode, Status},
+    domain::presence::{Mode, Reason, Status},
     http::Problem,
     store::StatusRow,
 };
@@ -42,6 +42,8 @@ pub(super) struct AgentPresence {
     status: Option<&'static str>,
     /// Whether new conversations may be routed to the agent now.
     accepts_conversations: bool,
+    /// Why: `hours_start`, `hours_end`, `no_reply`, `manual`, `overflow` or `sync`.
+    reason: Option<&'static str>,
     /// Since when.
     #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
@@ -57,6 +59,7 @@ impl From<StatusRow> for AgentPresence {
             name: row.name,
             status: row.status.map(Status::as_str),
             accepts_conversations: row.accepts_conversations,
+            reason: row.reason.map(Reason::as_str),
             since: row.since,
             next_boundary: row.next_boundary,
         }

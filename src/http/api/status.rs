@@ -12,7 +12,11 @@ use super::{
     input::{Json, Path, Word},
 };
 use crate::{
-    domain::{hours::OperatingHours, plan::ByHand, presence::Status},
+    domain::{
+        hours::OperatingHours,
+        plan::ByHand,
+        presence::{Reason, Status},
+    },
     http::Problem,
     store::StatusRow,
 };
@@ -27,6 +31,8 @@ pub(super) struct StatusBody {
     status: Option<&'static str>,
     /// Whether new conversations may be routed to the agent now.
     accepts_conversations: bool,
+    /// Why: `hours_start`, `hours_end`, `no_reply`, `manual`, `overflow` or `sync`.
+    reason: Option<&'static str>,
     /// Since when.
     #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
@@ -120,18 +126,18 @@ fn body(
     hours: &OperatingHours,
     now: Timestamp,
 ) -> StatusBody {
-    let by_hand = set.and_then(|set| {
-        let until = set.over_at(hours);
-        until.is_none_or(|until| now < until).then(|| ByHandBody {
-            status: set.status.as_str(),
-            set_at: set.set_at,
-            until,
-        })
+    let no_reply_at = recorded.as_ref().and_then(|r| r.no_reply_at);
+    let holds = set.filter(|set| set.holds(hours, no_reply_at, now));
+    let by_hand = holds.map(|set| ByHandBody {
+        status: set.status.as_str(),
+        set_at: set.set_at,
+        until: set.over_at(hours),
     });
     StatusBody {
         agent: agent.to_owned(),
         status: recorded.as_ref().and_then(|r| r.status).map(Status::as_str),
         accepts_conversations: recorded.as_ref().is_some_and(|r| r.accepts_conversations),
+        reason: recorded.as_ref().and_then(|r| r.reason).map(Reason::as_str),
         since: recorded.and_then(|r| r.since),
         by_hand,
     }
