@@ -1,10 +1,11 @@
 //! Phones: registered by the app, moved with their owner, and never shown with their token.
 
 use serde_json::json;
-use shiftbell::domain::access::Scope;
+use shiftbell::{domain::access::Scope, sim::script::Fault};
 
 use crate::{
-    desk::Desk,
+    desk::{Desk, said},
+    office::Office,
     support::{Database, on_both},
 };
 
@@ -12,6 +13,7 @@ on_both!(
     a_phone_is_registered_shown_and_removed,
     registering_again_wakes_a_phone,
     a_phone_belongs_to_whoever_registered_it_last,
+    a_test_alert_answers_with_what_the_push_service_said,
 );
 
 const IOS: &str = "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0";
@@ -93,4 +95,46 @@ async fn a_phone_belongs_to_whoever_registered_it_last(db: Database) {
         .await
         .refused(404, &[]);
     assert_eq!(desk.db.sql("SELECT agent_id FROM devices"), "a-2");
+}
+
+async fn a_test_alert_answers_with_what_the_push_service_said(db: Database) {
+    let office = Office::open(db, "06:00").await;
+    let platform = office.desk.platform().await;
+    platform.hire("a-1", "acme").await;
+    let iphone = format!("/v1/agents/a-1/devices/ios/{IOS}");
+    let android = "/v1/agents/a-1/devices/android/abc:APA91-_x".to_owned();
+    for phone in [&iphone, &android] {
+        platform.put(phone, json!({})).await.ok(201);
+    }
+    let ana = office.desk.token(Scope::Agent, None, Some("a-1")).await;
+    let ana = office.desk.holder(ana);
+    for (phone, channel) in [(&iphone, "apns"), (&android, "fcm")] {
+        let rung = said(ana.request("POST", &format!("{phone}:test")))
+            .await
+            .ok(200);
+        assert_eq!(
+            (&rung["channel"], &rung["accepted"], &rung["http_status"]),
+            (&channel.into(), &true.into(), &200.into())
+        );
+        assert!(rung["receipt"].is_string(), "{rung}");
+    }
+    assert_eq!(office.rung(), "06:00 a-1 test\n06:00 a-1 test");
+    let gone = Fault::answer(410, r#"{"reason":"Unregistered","timestamp":1}"#);
+    office.world.apns.script().next(1, gone);
+    let rung = said(ana.request("POST", &format!("{iphone}:test")))
+        .await
+        .ok(200);
+    assert_eq!(
+        (&rung["accepted"], &rung["reason"], &rung["http_status"]),
+        (&false.into(), &"Unregistered".into(), &410.into())
+    );
+    let unknown = said(ana.request("POST", "/v1/agents/a-1/devices/android/x:test")).await;
+    unknown.refused(404, &[]);
+    let verb = said(ana.request("POST", &android)).await;
+    assert_eq!(verb.refused(405, &[])["status"], 405);
+    assert_eq!(verb.header("allow"), "GET,HEAD,PUT,DELETE");
+    let audited = "SELECT count(*) FROM audit WHERE action = 'device.test'";
+    assert_eq!(office.desk.db.sql(audited), "3");
+    let log = "SELECT count(*) FROM delivery_log WHERE channel <> 'presence'";
+    assert_eq!(office.desk.db.sql(log), "0", "a test is no delivery");
 }

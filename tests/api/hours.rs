@@ -200,7 +200,7 @@ async fn presence_is_what_was_recorded_last(db: Database) {
     assert_eq!(
         presence["agents"][0],
         json!({"agent": "a-1", "name": "a-1", "status": "online", "accepts_conversations": true,
-               "since": crate::desk::NOW, "next_boundary": "2026-03-30T07:00:00Z"})
+               "reason": null, "since": crate::desk::NOW, "next_boundary": "2026-03-30T07:00:00Z"})
     );
     assert_eq!(presence["agents"][1]["accepts_conversations"], false);
 }

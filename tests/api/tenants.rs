@@ -38,6 +38,9 @@ fn body(path: &str) -> Value {
         json!({"status": "offline"})
     } else if path.starts_with("/v1/workspaces") {
         json!({"name": "Mine"})
+    } else if path.ends_with("/events") {
+        json!({"events": [{"id": "e-1", "type": "conversation.assigned", "workspace": "bolt", "conversation": "c-1",
+            "agent": "b-1", "at": "2026-03-30T06:00:00Z"}]})
     } else if path.ends_with(":preview") {
         json!({"agent": "b-1", "edit": {}})
     } else if path.starts_with("/v1/deliveries:") {
@@ -55,7 +58,7 @@ async fn a_token_of_one_workspace_finds_nothing_of_another(db: Database) {
         .put("/v1/workspaces/bolt", json!({"name": "Bolt"}))
         .await
         .ok(200);
-    let before = desk.db.sql("SELECT * FROM agents; SELECT * FROM workspaces; SELECT * FROM delivery_log; SELECT * FROM devices");
+    let before = desk.db.sql("SELECT * FROM agents; SELECT * FROM workspaces; SELECT * FROM delivery_log; SELECT * FROM devices; SELECT * FROM conversations");
     let mut tried = 0;
     for scope in [Scope::Platform, Scope::OpsRead, Scope::OpsWrite] {
         let acme = desk.holder(desk.token(scope, Some("acme"), None).await);
@@ -84,8 +87,8 @@ async fn a_token_of_one_workspace_finds_nothing_of_another(db: Database) {
             );
         }
     }
-    assert!(tried >= 26 + 3 + 7, "{tried}");
-    let after = desk.db.sql("SELECT * FROM agents; SELECT * FROM workspaces; SELECT * FROM delivery_log; SELECT * FROM devices");
+    assert!(tried >= 28 + 3 + 7, "{tried}");
+    let after = desk.db.sql("SELECT * FROM agents; SELECT * FROM workspaces; SELECT * FROM delivery_log; SELECT * FROM devices; SELECT * FROM conversations");
     assert_eq!(before, after);
 }
 
@@ -108,7 +111,10 @@ async fn a_token_of_one_agent_finds_nothing_of_another(db: Database) {
         );
         tried += u32::from(answer.status == 404);
     }
-    assert_eq!(tried, 11, "pages, phones, status, boundaries and preview");
+    assert_eq!(
+        tried, 12,
+        "pages, phones and their test, status, boundaries and preview"
+    );
 }
 
 async fn nothing_is_moved_between_workspaces_by_one_of_them(db: Database) {

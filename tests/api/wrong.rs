@@ -13,6 +13,7 @@ on_both!(
     no_address_breaks_a_route,
     no_query_breaks_a_route,
     no_body_breaks_a_route,
+    an_event_that_cannot_be_is_named,
     an_agent_is_refused_as_an_import_refuses_it,
     requests_have_bounds,
 );
@@ -109,7 +110,9 @@ async fn no_body_breaks_a_route(db: Database) {
     let platform = desk.platform().await;
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     for (method, path) in operations(&desk).await {
-        let verb = path.ends_with("}:retry") || path.ends_with("}:cancel");
+        let verb = [":retry", ":cancel", ":test"]
+            .iter()
+            .any(|verb| path.ends_with(&format!("}}{verb}")));
         if verb || !["PUT", "PATCH", "POST"].contains(&method.as_str()) {
             continue;
         }
@@ -147,6 +150,47 @@ async fn no_body_breaks_a_route(db: Database) {
         .post("/v1/deliveries:retry", order)
         .await
         .refused(422, &["filter.state"]);
+}
+
+async fn an_event_that_cannot_be_is_named(db: Database) {
+    let desk = Desk::at(db).await;
+    fill(&desk).await;
+    let platform = desk.platform().await;
+    let fine = json!({"id": "e-1", "type": "visitor.message", "workspace": "acme", "conversation": "c-1",
+        "at": "2026-03-30T06:00:00Z"});
+    for (field, value, status, named) in [
+        ("type", json!("agent.sleeps"), 422, "events[1].type"),
+        (
+            "type",
+            json!("conversation.assigned"),
+            422,
+            "events[1].agent",
+        ),
+        ("at", json!("2026-03-30T06:06:00Z"), 422, "events[1].at"),
+        ("at", json!("yesterday"), 422, "events[1].at"),
+        ("id", json!("\u{0}"), 422, "events[1].id"),
+        ("workspace", json!("nowhere"), 404, "events[1].workspace"),
+    ] {
+        let mut wrong = fine.clone();
+        wrong[field] = value;
+        let events = json!({"events": [fine, wrong]});
+        platform
+            .post("/v1/events", events)
+            .await
+            .refused(status, &[named]);
+    }
+    let many = json!({"events": vec![fine.clone(); 1001]});
+    platform
+        .post("/v1/events", many)
+        .await
+        .refused(422, &["events"]);
+    assert_eq!(
+        desk.db.sql("SELECT count(*) FROM reports"),
+        "0",
+        "all or nothing"
+    );
+    let heard = platform.post("/v1/events", json!({"events": [fine, fine]}));
+    assert_eq!(heard.await.ok(200), json!({"received": 2, "new": 1}));
 }
 
 async fn an_agent_is_refused_as_an_import_refuses_it(db: Database) {
