@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use axum::{
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -42,6 +42,13 @@ impl Problem {
     /// There is no such thing, or not for this caller, who is told no difference.
     pub(super) fn absent(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+
+    /// The address knows no such method, but these.
+    pub(super) fn not_allowed(method: &Method, allowed: &'static str) -> Self {
+        let detail = format!("{method} is not for this address");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+            .with(header::ALLOW, HeaderValue::from_static(allowed))
     }
 
     /// One field is at fault: it cannot be read (400), or what it says cannot be (422).

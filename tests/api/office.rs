@@ -152,9 +152,10 @@ impl Office {
 /// `online, accepts` and the like.
 fn standing(of: &Value) -> String {
     let status = word(&of["status"]);
-    match of["accepts_conversations"].as_bool().unwrap() {
-        true => format!("{status}, accepts"),
-        false => status,
+    if of["accepts_conversations"].as_bool().unwrap() {
+        format!("{status}, accepts")
+    } else {
+        status
     }
 }
 

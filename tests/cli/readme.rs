@@ -39,13 +39,14 @@ async fn the_session_with_the_api_works() {
         .lines()
         .map(|line| serde_json::from_str(line).expect(line))
         .collect();
-    assert_eq!(answers.len(), 12, "{printed}");
+    assert_eq!(answers.len(), 13, "{printed}");
     for answer in &answers {
         assert!(!answer["status"].is_number(), "a problem: {answer}");
     }
     assert_eq!(answers[3]["notify"]["end"], true);
     assert_eq!(answers[5]["by_hand"]["status"], "invisible");
-    assert_eq!(answers[6]["items"].as_array().unwrap().len(), 2);
+    assert_eq!(answers[6]["new"], 1);
+    assert_eq!(answers[7]["items"].as_array().unwrap().len(), 2);
     assert!(!printed.contains("the-fcm-token"), "{printed}");
     assert_eq!(service.stop("-TERM").await, Some(0));
 }

@@ -124,7 +124,7 @@ fn documented() -> OpenApiRouter<Api> {
         )
         .route(
             "/v1/agents/{id}/devices/{platform}/{token}",
-            post(ring::one),
+            post(ring::one).fallback(ring::not_allowed),
         )
 }
 

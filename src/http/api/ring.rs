@@ -4,7 +4,7 @@
 use axum::{
     Json as Answer,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{Method, StatusCode},
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::Serialize;
@@ -55,12 +55,21 @@ pub(super) async fn one(
     Path((id, platform, token)): Path<(Word, Word, Word)>,
 ) -> Result<Answer<Rung>, Problem> {
     let Some(token) = token.strip_suffix(":test") else {
-        let detail = "POST is not for this address; add `:test` to ring the phone";
-        let allowed = HeaderValue::from_static("GET,HEAD,PUT,DELETE");
-        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
-        return Err(problem.with(header::ALLOW, allowed));
+        return Err(not_allowed(Method::POST, Path((id, platform, token))).await);
     };
     test(api, caller, Path((id, platform, Token::new(token)))).await
+}
+
+/// A method that is not for this address: the test takes POST, the phone itself none.
+pub(super) async fn not_allowed(
+    method: Method,
+    Path((_, _, token)): Path<(Word, Word, Word)>,
+) -> Problem {
+    if token.ends_with(":test") {
+        Problem::not_allowed(&method, "POST")
+    } else {
+        Problem::not_allowed(&method, "GET,HEAD,PUT,DELETE")
+    }
 }
 
 /// Rings the phone once, whatever its agent opted in to, and answers with what APNs or FCM said. 409 where

@@ -3,7 +3,7 @@
 
 use axum::{
     extract::State,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{Method, StatusCode},
     response::Response,
 };
 use jiff::Timestamp;
@@ -92,9 +92,7 @@ pub(super) async fn not_allowed(method: Method, Path(address): Path<Word>) -> Pr
     let verb = [":retry", ":cancel"]
         .iter()
         .any(|verb| address.ends_with(verb));
-    let allowed = HeaderValue::from_static(if verb { "POST" } else { "GET,HEAD" });
-    let detail = format!("{method} is not for this address");
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, allowed)
+    Problem::not_allowed(&method, if verb { "POST" } else { "GET,HEAD" })
 }
 
 /// Sends a failed delivery again. 409 if it has not failed, its deadline has passed, its phone is no
