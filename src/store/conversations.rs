@@ -115,13 +115,7 @@ impl Tx {
         reports: &'a [Report],
         now: Timestamp,
     ) -> Result<Vec<&'a Report>, StoreError> {
-        let rows = reports.iter().map(|report| NewReport {
-            workspace_id: &report.workspace,
-            id: &report.id,
-            heard_at: ms(now),
-        });
-        let new: Vec<(String, String)> =
-            run!(self, all NEW_REPORTS, json(&rows.collect::<Vec<_>>()))?;
+        let new: Vec<(String, String)> = run!(self, all NEW_REPORTS, report_rows(reports, now))?;
         let mut new: BTreeSet<(String, String)> = new.into_iter().collect();
         // The first of those that bear one id.
         let is_new = |report: &&Report| new.remove(&(report.workspace.clone(), report.id.clone()));
@@ -140,6 +134,18 @@ impl Tx {
 }
 
 type AllHeard<'a> = BTreeMap<Key<'a>, Heard>;
+
+/// In one order, whoever sends them: two who report the same wait for each other, and not in a ring.
+fn report_rows(reports: &[Report], now: Timestamp) -> String {
+    let rows = reports.iter().map(|report| NewReport {
+        workspace_id: &report.workspace,
+        id: &report.id,
+        heard_at: ms(now),
+    });
+    let mut rows: Vec<NewReport<'_>> = rows.collect();
+    rows.sort_unstable_by_key(|row| (row.workspace_id, row.id));
+    json(&rows)
+}
 
 fn conversation_rows(heard: &AllHeard<'_>, now: Timestamp) -> String {
     let rows = heard.iter().map(|((workspace_id, id), heard)| {

@@ -1,7 +1,10 @@
 //! The behaviour table, row by row, without a database.
 
+use std::sync::LazyLock;
+
 use jiff::civil::Weekday;
 
+mod minutes;
 mod no_reply;
 mod overflow;
 
@@ -69,7 +72,8 @@ fn decided(recorded: Recorded, schedule: Schedule, now: Timestamp) -> Decision {
         recorded,
         schedule: Ok(Some(schedule)),
     };
-    decide(&facts, &Zones::built_in(), &rules, now)
+    static ZONES: LazyLock<Zones> = LazyLock::new(Zones::built_in);
+    decide(&facts, &ZONES, &rules, now)
 }
 
 fn ringing(decision: &Decision) -> Vec<(BoundaryKind, Option<&'static str>)> {
