@@ -8,6 +8,7 @@ pub mod clock_changes;
 pub mod coverage;
 pub mod delivery;
 pub mod device;
+pub mod explain;
 pub mod hours;
 pub mod pace;
 pub mod plan;
