@@ -14,6 +14,7 @@ mod audit;
 mod by_hand;
 mod directory;
 mod error;
+mod explain;
 mod facts;
 mod log;
 mod modes;
@@ -39,6 +40,7 @@ use uuid::Uuid;
 pub use audit::{Actor, AuditRow};
 pub use directory::{ModeRow, StatusRow};
 pub use error::StoreError;
+pub use explain::Question;
 pub use log::{AttemptRow, DeliveryFilter, DeliveryRow, Done, Matched};
 pub use modes::Modes;
 pub use open::OpenOptions;
@@ -241,6 +243,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         audit::ALL,
         by_hand::ALL,
         directory::ALL,
+        explain::ALL,
         facts::ALL,
         modes::ALL,
         open::ALL,
