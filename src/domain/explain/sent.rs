@@ -26,6 +26,13 @@ impl<'a> Teller<'a> {
         for attempt in &delivery.attempts {
             self.attempt(attempt, &delivery.channel);
         }
+        // Its last attempt has told it already.
+        let told = delivery.attempts.last().is_some_and(|last| {
+            last.outcome.as_deref() == Some("failed") && last.reason == delivery.reason
+        });
+        if told {
+            return;
+        }
         let now = self.setting.now;
         let (at, text) = match DeliveryState::from_word(&delivery.state) {
             Some(DeliveryState::Sent | DeliveryState::Leased) => return,

@@ -88,36 +88,22 @@ fn of_phone(
 ) -> Option<Cause> {
     let name = &phone.fingerprint;
     let receiver = words::receiver(phone.channel.as_str());
-    let off = setting
-        .receivers
-        .is_some_and(|receivers| !receivers.contains(&phone.channel));
-    let (since, text) = if phone.state != "active" {
-        let reason = phone.reason.as_deref().unwrap_or("no reason was recorded");
-        let since = phone
-            .since
-            .map_or_else(String::new, |at| format!(" since {}", utc(at)));
-        let text = format!("{name} is {}{since}: {receiver} said {reason}", phone.state);
-        (phone.since, text)
-    } else if off {
-        let section = section(phone.channel);
-        (
-            None,
-            format!(
-                "{name} is reached over {receiver}, which is switched off: there is no [{section}] in the configuration"
-            ),
+    let mut since = None;
+    let text = if phone.state != "active" {
+        since = phone.since;
+        inactive(phone, receiver)
+    } else if is_off(phone.channel, setting) {
+        let section = phone.channel.as_str();
+        format!(
+            "{name} is reached over {receiver}, which is switched off: there is no [{section}] in the configuration"
         )
     } else if phone.registered_at > recorded {
+        since = Some(phone.registered_at);
         let at = utc(phone.registered_at);
-        (
-            Some(phone.registered_at),
-            format!("{name} was registered only at {at}; the next boundary rings"),
-        )
+        format!("{name} was registered last at {at}, after it; the next boundary rings")
     } else if consents && recorded <= setting.now {
-        (
-            None,
-            format!(
-                "{name} has no alert of this, though all is well with it now: it was not active then, or {receiver} was switched off"
-            ),
+        format!(
+            "{name} has no alert of this, though all is well with it now: it was not active then, or {receiver} was switched off"
         )
     } else {
         return None;
@@ -129,8 +115,19 @@ fn of_phone(
     })
 }
 
-fn section(channel: ChannelKind) -> &'static str {
-    channel.as_str()
+fn is_off(channel: ChannelKind, setting: Setting<'_>) -> bool {
+    setting
+        .receivers
+        .is_some_and(|receivers| !receivers.contains(&channel))
+}
+
+fn inactive(phone: &Phone, receiver: &str) -> String {
+    let (name, state) = (&phone.fingerprint, &phone.state);
+    let reason = phone.reason.as_deref().unwrap_or("no more");
+    let since = phone
+        .since
+        .map_or_else(String::new, |at| format!(" since {}", utc(at)));
+    format!("{name} is {state}{since}: {receiver} said {reason}")
 }
 
 /// Why nothing was recorded of something that came.

@@ -207,7 +207,7 @@ fn why_no_alert_was_called_for() {
         ),
         (
             &|f| f.phones[0].registered_at = at("07:10"),
-            "phone:1 was registered only at 2026-03-30T07:10:00Z; the next boundary rings",
+            "phone:1 was registered last at 2026-03-30T07:10:00Z, after it; the next boundary rings",
         ),
         (
             &|_| {},
