@@ -66,7 +66,8 @@ impl Listener {
             Arc::new(move || engine.zones())
         };
         let clock = context.clock.clone();
-        let api = Api::new(store.clone(), clock, zones, config.http.max_per_second);
+        let api = Api::new(store.clone(), clock, zones, config.http.max_per_second)
+            .with_receivers(config.receivers());
         let router = http::router(health, api, reach);
         let serving = tokio::spawn(http::serve(listener, router, side.clone()));
         Ok(Some(Self { serving, store }))

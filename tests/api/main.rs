@@ -14,6 +14,7 @@ mod deliveries;
 mod desk;
 mod devices;
 mod document;
+mod explain;
 mod hours;
 mod others;
 mod status;

@@ -108,7 +108,10 @@ async fn a_token_of_one_agent_finds_nothing_of_another(db: Database) {
         );
         tried += u32::from(answer.status == 404);
     }
-    assert_eq!(tried, 11, "pages, phones, status, boundaries and preview");
+    assert_eq!(
+        tried, 12,
+        "pages, phones, status, boundaries, preview and explain"
+    );
 }
 
 async fn nothing_is_moved_between_workspaces_by_one_of_them(db: Database) {

@@ -18,6 +18,7 @@ mod deliveries;
 mod devices;
 mod document;
 mod etag;
+mod explain;
 mod input;
 mod once;
 mod page;
@@ -39,7 +40,11 @@ use axum::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{clock::Clock, domain::zone::Zones, store::Store};
+use crate::{
+    clock::Clock,
+    domain::{delivery::ChannelKind, zone::Zones},
+    store::Store,
+};
 
 /// Tells the time-zone data in use, which may be replaced while the worker runs.
 pub type ZonesInUse = Arc<dyn Fn() -> Arc<Zones> + Send + Sync>;
@@ -51,6 +56,7 @@ pub struct Api {
     clock: Clock,
     zones: ZonesInUse,
     paces: Arc<auth::Paces>,
+    receivers: Option<Arc<[ChannelKind]>>,
 }
 
 impl Api {
@@ -62,7 +68,15 @@ impl Api {
             clock,
             zones,
             paces: Arc::new(auth::Paces::new(per_second)),
+            receivers: None,
         }
+    }
+
+    /// The same, knowing which receivers are switched on.
+    #[must_use]
+    pub fn with_receivers(mut self, receivers: Vec<ChannelKind>) -> Self {
+        self.receivers = Some(receivers.into());
+        self
     }
 }
 
@@ -91,6 +105,7 @@ fn documented() -> OpenApiRouter<Api> {
         ))
         .routes(routes!(status::get, status::put))
         .routes(routes!(boundaries::list))
+        .routes(routes!(explain::get))
         .routes(routes!(preview::preview))
         .routes(routes!(devices::list))
         .routes(routes!(devices::get, devices::put, devices::delete))
