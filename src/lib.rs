@@ -10,6 +10,7 @@
 //! 5. `workers::deliver` leases what is due and hands it to a [`channels`] client, which sends it
 //!    and judges the answer.
 //! 6. The judgement settles the delivery and its attempt, in one transaction again.
+//! 7. [`domain::explain`] follows the trail back: why a phone rang, or why it did not.
 //!
 //! `domain` knows nobody. `store` and `channels` know `domain` and never each other (a channel has
 //! a stopwatch besides);

@@ -13,7 +13,7 @@ use super::Context;
 use crate::{
     clock::Clock,
     config::{Config, Http},
-    http::{self, Api, Health, Reach},
+    http::{self, Api, Beside, Health, Reach},
     store::{OpenOptions, Store},
     workers::service::Engine,
 };
@@ -61,20 +61,9 @@ impl Listener {
             ..OpenOptions::new(config.database.url.clone())
         };
         let store = Store::open(&options).await?;
-        let zones = {
-            let engine = Arc::clone(engine);
-            Arc::new(move || engine.zones())
-        };
-        let ring = {
-            let receivers = engine.receivers().clone();
-            Arc::new(move |channel, push, now| {
-                let receivers = receivers.clone();
-                Box::pin(async move { receivers.ring(channel, push, now).await }) as http::Rings
-            })
-        };
+        let worker = beside(engine, config);
         let clock = context.clock.clone();
-        let pace = config.http.max_per_second;
-        let api = Api::new(store.clone(), clock, zones, ring, pace);
+        let api = Api::new(store.clone(), clock, worker, config.http.max_per_second);
         let router = http::router(health, api, reach);
         let serving = tokio::spawn(http::serve(listener, router, side.clone()));
         Ok(Some(Self { serving, store }))
@@ -84,6 +73,19 @@ impl Listener {
     pub(super) async fn close(self) {
         let _ = tokio::time::timeout(CLOSING, self.serving).await;
         let _ = tokio::time::timeout(CLOSING, self.store.close()).await;
+    }
+}
+
+fn beside(engine: &Arc<Engine>, config: &Config) -> Beside {
+    let receivers = engine.receivers().clone();
+    let engine = Arc::clone(engine);
+    Beside {
+        zones: Arc::new(move || engine.zones()),
+        receivers: config.receivers(),
+        ring: Arc::new(move |channel, push, now| {
+            let receivers = receivers.clone();
+            Box::pin(async move { receivers.ring(channel, push, now).await })
+        }),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod completions;
 pub mod deliveries;
 pub mod demo;
 pub mod doctor;
+pub mod explain;
 pub mod export;
 pub mod import;
 mod listen;
@@ -27,7 +28,7 @@ use crate::{
     channels::ChannelError,
     clock::Clock,
     config::{Config, ConfigError, Database},
-    domain::zone::Zones,
+    domain::{delivery::ChannelKind, zone::Zones},
     lifecycle::Exit,
     store::{OpenOptions, Store},
     telemetry,
@@ -87,6 +88,11 @@ enum Command {
         after_help = "Examples:\n  shiftbell deliveries --agent a-1\n  shiftbell deliveries --state failed --since 2026-03-30T00:00:00Z\n  shiftbell deliveries show ID\n  shiftbell deliveries retry ID"
     )]
     Deliveries(deliveries::Args),
+    /// Tell why an agent's phone rang at an instant, or why it did not.
+    #[command(
+        after_help = "Examples:\n  shiftbell explain a-1 --at 2026-03-30T09:00:00+02:00\n  shiftbell explain a-1 --json"
+    )]
+    Explain(explain::Args),
     /// Make, list and revoke the tokens of the HTTP interface.
     #[command(
         after_help = "Examples:\n  shiftbell token create --name chat-platform --scope platform --workspace acme\n  shiftbell token list\n  shiftbell token revoke ID"
@@ -148,6 +154,15 @@ impl Context {
         )?;
         warn(&warnings);
         Ok(database)
+    }
+
+    /// The receivers that are switched on: no key of theirs is opened.
+    pub fn receivers(&self) -> Result<Vec<ChannelKind>, ConfigError> {
+        Config::load_receivers(
+            self.config_path.as_deref(),
+            self.env.iter().cloned(),
+            &self.cwd,
+        )
     }
 
     /// The time-zone data in use. Needs no configuration but `[timezone]`.
@@ -230,6 +245,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Export => export::export(context).await,
         Command::Preview(args) => preview::preview(context, &args).await,
         Command::Deliveries(args) => deliveries::deliveries(context, &args).await,
+        Command::Explain(args) => explain::explain(context, &args).await,
         Command::Token { action } => token::token(context, &action).await,
         Command::Audit(args) => audit::audit(context, &args).await,
         Command::Doctor => doctor::doctor(context).await,

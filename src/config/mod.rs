@@ -33,6 +33,8 @@ pub use problem::{ConfigError, Problem};
 use reader::{Plain, Reader};
 use source::Source;
 
+use crate::domain::delivery::ChannelKind;
+
 /// Everything that can be configured.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -138,6 +140,14 @@ pub struct Delivery {
 }
 
 impl Config {
+    /// The receivers that are switched on.
+    pub fn receivers(&self) -> Vec<ChannelKind> {
+        let apns = self.apns.is_some().then_some(ChannelKind::Apns);
+        let fcm = self.fcm.is_some().then_some(ChannelKind::Fcm);
+        let presence = self.presence.is_some().then_some(ChannelKind::Presence);
+        [apns, fcm, presence].into_iter().flatten().collect()
+    }
+
     /// Reads and checks everything: the file `explicit`, else the one that `SHIFTBELL_CONFIG` in
     /// `env` names, else `shiftbell.toml` in `cwd` where there is one, overlaid with the
     /// `SHIFTBELL__SECTION__KEY` variables of `env`.
@@ -173,6 +183,19 @@ impl Config {
     ) -> Result<Option<PathBuf>, ConfigError> {
         let read = |reader: &mut Reader| Some(timezone_directory(reader));
         part(explicit, env, cwd, read).map(|(directory, _)| directory)
+    }
+
+    /// Which receivers have a section, and so are switched on; opens no receiver's key.
+    pub fn load_receivers(
+        explicit: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        cwd: &Path,
+    ) -> Result<Vec<ChannelKind>, ConfigError> {
+        let read = |reader: &mut Reader| {
+            let on = |kind: &ChannelKind| reader.has(kind.as_str());
+            Some(ChannelKind::ALL.into_iter().filter(on).collect())
+        };
+        part(explicit, env, cwd, read).map(|(receivers, _)| receivers)
     }
 
     /// Only `[http]`: for asking a worker that runs already. What else is wrong with the

@@ -35,6 +35,8 @@ pub enum Act {
     Teams,
     /// What one agent sees and sets.
     OwnPage,
+    /// Why one agent's phone rang, or did not.
+    Explain,
     /// Reading what was sent, and who did what.
     ReadLog,
     /// Retrying and cancelling deliveries.
@@ -57,9 +59,9 @@ impl Grant {
     pub fn allows(&self, act: Act) -> bool {
         match self.scope {
             Scope::Platform => true,
-            Scope::Agent => act == Act::OwnPage,
-            Scope::OpsRead => act == Act::ReadLog,
-            Scope::OpsWrite => matches!(act, Act::ReadLog | Act::WriteLog),
+            Scope::Agent => matches!(act, Act::OwnPage | Act::Explain),
+            Scope::OpsRead => matches!(act, Act::ReadLog | Act::Explain),
+            Scope::OpsWrite => matches!(act, Act::ReadLog | Act::WriteLog | Act::Explain),
         }
     }
 

@@ -19,7 +19,7 @@ use axum::{
     response::Response,
 };
 
-pub use api::{Api, Rings};
+pub use api::{Api, Beside};
 pub use health::{Check, Health, ReadyCheck};
 pub use probe::probe;
 pub use problem::Problem;

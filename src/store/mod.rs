@@ -15,6 +15,7 @@ mod by_hand;
 mod conversations;
 mod directory;
 mod error;
+mod explain;
 mod facts;
 mod log;
 mod modes;
@@ -40,6 +41,7 @@ use uuid::Uuid;
 pub use audit::{Actor, AuditRow};
 pub use directory::{ModeRow, StatusRow};
 pub use error::StoreError;
+pub use explain::Question;
 pub use log::{AttemptRow, DeliveryFilter, DeliveryRow, Done, Matched};
 pub use modes::Modes;
 pub use open::OpenOptions;
@@ -244,6 +246,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         conversations::ALL,
         conversations::waiting::ALL,
         directory::ALL,
+        explain::ALL,
         facts::ALL,
         modes::ALL,
         open::ALL,

@@ -16,9 +16,10 @@ use shiftbell::{
     clock::Clock,
     domain::{
         access::{ApiToken, Grant, Scope},
+        delivery::ChannelKind,
         zone::Zones,
     },
-    http::{Api, Health, Reach, router, serve},
+    http::{Api, Beside, Health, Reach, router, serve},
     lifecycle::Progress,
     workers::receivers::Receivers,
 };
@@ -69,16 +70,15 @@ impl Desk {
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
         let zones = Arc::new(Zones::built_in());
-        let api = Api::new(
-            db.store.clone(),
-            clock.clone(),
-            Arc::new(move || zones.clone()),
-            Arc::new(move |channel, push, now| {
+        let worker = Beside {
+            zones: Arc::new(move || zones.clone()),
+            receivers: ChannelKind::ALL.to_vec(),
+            ring: Arc::new(move |channel, push, now| {
                 let receivers = receivers.clone();
                 Box::pin(async move { receivers.ring(channel, push, now).await })
             }),
-            per_second,
-        );
+        };
+        let api = Api::new(db.store.clone(), clock.clone(), worker, per_second);
         let health = Health {
             progress: Progress::new(),
             stale_after: Duration::from_mins(1),

@@ -50,6 +50,7 @@ async fn every_route_is_described() {
             "GET /v1/agents/{id}/boundaries",
             "GET /v1/agents/{id}/devices",
             "GET /v1/agents/{id}/devices/{platform}/{token}",
+            "GET /v1/agents/{id}/explain",
             "GET /v1/agents/{id}/status",
             "GET /v1/audit",
             "GET /v1/deliveries",

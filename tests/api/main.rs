@@ -15,6 +15,7 @@ mod deliveries;
 mod desk;
 mod devices;
 mod document;
+mod explain;
 mod hours;
 mod office;
 mod others;

@@ -17,6 +17,7 @@ mod config;
 mod deliveries;
 mod demo;
 mod doctor;
+mod explain;
 mod preview;
 mod readme;
 mod roster;

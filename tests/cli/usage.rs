@@ -2,7 +2,7 @@
 
 use crate::shell::Shell;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "demo",
     "run",
     "tick",
@@ -11,6 +11,7 @@ const COMMANDS: [&str; 13] = [
     "export",
     "preview",
     "deliveries",
+    "explain",
     "token",
     "audit",
     "doctor",
@@ -33,6 +34,8 @@ fn what_nobody_knows_is_refused_and_named() {
         ("deliveries --limit many", &["many", "--limit"]),
         ("deliveries show", &["<ID>"]),
         ("deliveries retry", &["<IDS>"]),
+        ("explain", &["<AGENT>"]),
+        ("explain a-1 --at nine", &["nine", "--at"]),
         ("probe pulse", &["pulse"]),
         ("completions tcsh", &["tcsh"]),
         ("tick --metrics-file", &["--metrics-file"]),

@@ -5,11 +5,15 @@
     reason = "where a helper of a test panics, the test has failed"
 )]
 
+#[path = "../stage/mod.rs"]
+#[expect(dead_code, reason = "a stage has more than these stories need")]
+mod stage;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod conversations;
 mod decisions;
+mod explain;
 mod modes;
 mod opening;
 mod outbox;

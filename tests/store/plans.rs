@@ -139,7 +139,13 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "HOLD_WORKSPACE" | "REMOVE_WORKSPACE" | "TEAM_SIZE" | "MODE" | "STATUSES" => {
             vec!["'w-1'"]
         }
-        "HOLD_AGENT" | "STATUS_OF" | "WORKSPACE_OF" | "PHONES_OF" => vec!["'a-1'"],
+        "CHANGES_UNTIL" => vec!["'a-1'", now],
+        "CHANGES_AFTER" => vec!["'a-1'", "1"],
+        "THESE_RECORDED" => vec![r#"'["t-1"]'"#, "'a-1'"],
+        "ALERTS_OF" => vec!["'a-1'", now, now, now, now],
+        "EVENT_OF" => vec!["'agent:a-1'", "2"],
+        "HOLD_AGENT" | "STATUS_OF" | "WORKSPACE_OF" | "PHONES_OF" | "EXPLAIN_STATE"
+        | "FIRST_CHANGE" | "SILENCED" => vec!["'a-1'"],
         "TEAM_PAGE" => vec!["'w-1'", "'a-50'", "100"],
         "REGISTER" => vec!["'ios'", "'t-1'", "'a-1'", "'production'", now],
         "ONE_PHONE" | "UNREGISTER" => vec!["'a-1'", "'ios'", "'t-1'"],

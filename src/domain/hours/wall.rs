@@ -16,9 +16,11 @@ const NANOSECOND: SignedDuration = SignedDuration::from_nanos(1);
 
 /// A span of UTC instants `[start, end)`, never empty. An end of [`Timestamp::MAX`] means "for good".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Span {
-    pub(super) start: Timestamp,
-    pub(super) end: Timestamp,
+pub struct Span {
+    /// The first instant.
+    pub start: Timestamp,
+    /// The first instant after it.
+    pub end: Timestamp,
 }
 
 impl Span {
@@ -26,14 +28,15 @@ impl Span {
         (start < end).then_some(Self { start, end })
     }
 
-    pub(super) fn contains(self, at: Timestamp) -> bool {
+    /// Whether `at` (UTC) lies in it.
+    pub fn contains(self, at: Timestamp) -> bool {
         self.start <= at && at < self.end
     }
 }
 
 /// The instants at which the clock of `zone` reads inside the local span `[start, end)`, from the
 /// first to the last; `None` where it never does.
-pub(super) fn span(zone: &TimeZone, start: DateTime, end: DateTime) -> Option<Span> {
+pub fn span(zone: &TimeZone, start: DateTime, end: DateTime) -> Option<Span> {
     if start >= end {
         return None;
     }

@@ -103,7 +103,7 @@ pub(super) async fn put(
     let now = api.clock.now();
     let mut tx = api.store.begin().await?;
     let stored = held(&mut tx, &caller, &id).await?;
-    let zones = (api.zones)();
+    let zones = api.zones();
     let (mut agent, warnings) = judged(roster::agent(&body.0, &id, None, &zones, now))?;
     condition.holds(etag(stored.as_ref()).as_ref())?;
     agent.named = if agent.named.contains(Field::Devices) {
@@ -133,7 +133,7 @@ pub(super) async fn patch(
     let mut tx = api.store.begin().await?;
     let stored = held(&mut tx, &caller, &id).await?;
     let stored = stored.ok_or_else(|| Problem::absent("agent"))?;
-    let (now, zones) = (api.clock.now(), (api.zones)());
+    let (now, zones) = (api.clock.now(), api.zones());
     let (agent, warnings) = judged(roster::agent(&body.0, &id, Some(&stored), &zones, now))?;
     condition.holds(etag(Some(&stored)).as_ref())?;
     may_move(&caller, Some(&stored), &agent)?;

@@ -1,6 +1,6 @@
 //! Who asks: the bearer token, what it allows, and how often.
 //!
-//! Every route takes one of [`Teams`], [`OwnPage`], [`ReadLog`] or [`WriteLog`], which refuse a caller whose
+//! Every route takes one of [`Teams`], [`OwnPage`], [`Explain`], [`ReadLog`] or [`WriteLog`], which refuse a caller whose
 //! scope does not reach so far (403). What a caller may not see is answered like what is not there (404):
 //! [`Caller::workspace`] and [`Caller::agent`] are the only ways to ask.
 
@@ -92,6 +92,8 @@ reach!(
     Teams,
     /// A caller who may see and set what is one agent's.
     OwnPage,
+    /// A caller who may ask why a phone rang, or did not.
+    Explain,
     /// A caller who may read the logs.
     ReadLog,
     /// A caller who may retry and cancel.

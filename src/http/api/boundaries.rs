@@ -84,7 +84,7 @@ pub(super) async fn list(
     let after: Option<Timestamp> = listing.cursor.map(|c| c.place()).transpose()?;
     let mut tx = api.store.snapshot().await?;
     let agent = agents::visible(&mut tx, &caller, &id).await?;
-    let (hours, zone) = compiled(&mut tx, &agent, &(api.zones)()).await?;
+    let (hours, zone) = compiled(&mut tx, &agent, &api.zones()).await?;
     tx.commit().await?;
     let mut all = bodies(&hours, &zone, from, until);
     all.retain(|boundary| after.is_none_or(|after| boundary.at > after));

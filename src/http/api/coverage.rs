@@ -72,7 +72,7 @@ pub(super) async fn get(
     let known = tx.workspace(&id).await?;
     let workspace = known.ok_or_else(|| Problem::absent("workspace"))?;
     let coverage = Coverage::new(from, until);
-    let (coverage, unreadable) = add_team(&mut tx, &workspace, coverage, (api.zones)()).await?;
+    let (coverage, unreadable) = add_team(&mut tx, &workspace, coverage, api.zones()).await?;
     tx.commit().await?;
     let body = |gap: Gap| GapBody {
         from: gap.start,

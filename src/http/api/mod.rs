@@ -19,6 +19,7 @@ mod devices;
 mod document;
 mod etag;
 mod events;
+mod explain;
 mod input;
 mod once;
 mod page;
@@ -51,35 +52,51 @@ use crate::{
     store::Store,
 };
 
-/// Tells the time-zone data in use, which may be replaced while the worker runs.
-pub type ZonesInUse = Arc<dyn Fn() -> Arc<Zones> + Send + Sync>;
-
 /// Rings one phone at an instant (UTC), past the delivery log, and tells what its push service said.
 pub type Ring = Arc<dyn Fn(ChannelKind, Push, Timestamp) -> Rings + Send + Sync>;
 /// A phone being rung; `None` comes of it where that push service is switched off.
 pub type Rings = Pin<Box<dyn Future<Output = Option<Judgement>> + Send>>;
+
+/// What the API asks of the worker beside it.
+#[derive(Clone)]
+pub struct Beside {
+    /// Tells the time-zone data in use, which may be replaced while the worker runs.
+    pub zones: Arc<dyn Fn() -> Arc<Zones> + Send + Sync>,
+    /// Rings a phone.
+    pub ring: Ring,
+    /// The receivers that are switched on.
+    pub receivers: Vec<ChannelKind>,
+}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Beside")
+    }
+}
 
 /// What the handlers know.
 #[derive(Clone)]
 pub struct Api {
     store: Store,
     clock: Clock,
-    zones: ZonesInUse,
-    ring: Ring,
+    worker: Arc<Beside>,
     paces: Arc<auth::Paces>,
 }
 
 impl Api {
     /// Over `store`; each token may ask `per_second` times a second. The worker hears of changes by the
     /// database, so `store` must not be its own.
-    pub fn new(store: Store, clock: Clock, zones: ZonesInUse, ring: Ring, per_second: u32) -> Self {
+    pub fn new(store: Store, clock: Clock, worker: Beside, per_second: u32) -> Self {
         Self {
             store,
             clock,
-            zones,
-            ring,
+            worker: Arc::new(worker),
             paces: Arc::new(auth::Paces::new(per_second)),
         }
+    }
+
+    fn zones(&self) -> Arc<Zones> {
+        (self.worker.zones)()
     }
 }
 
@@ -108,6 +125,7 @@ fn documented() -> OpenApiRouter<Api> {
         ))
         .routes(routes!(status::get, status::put))
         .routes(routes!(boundaries::list))
+        .routes(routes!(explain::get))
         .routes(routes!(preview::preview))
         .routes(routes!(devices::list))
         .routes(routes!(devices::get, devices::put, devices::delete))

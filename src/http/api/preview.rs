@@ -89,7 +89,7 @@ pub(super) async fn preview(
     body: Json,
 ) -> Result<Answer<Preview>, Problem> {
     let question: Question = body.read()?;
-    let (now, zones) = (api.clock.now(), (api.zones)());
+    let (now, zones) = (api.clock.now(), api.zones());
     let within = span(question.from, question.until, now, LONGEST)?;
     let mut tx = api.store.snapshot().await?;
     let stored = match &question.agent {

@@ -97,7 +97,7 @@ async fn test(
         .await?;
     tx.commit().await?;
     let (channel, push) = push(&agent, device, now);
-    let judgement = (api.ring)(channel, push, now).await.ok_or_else(|| {
+    let judgement = (api.worker.ring)(channel, push, now).await.ok_or_else(|| {
         let channel = channel.as_str();
         let detail = format!("{channel} is not configured here: [{channel}] is missing");
         Problem::new(StatusCode::CONFLICT, detail)

@@ -75,7 +75,7 @@ pub(super) async fn get(
 ) -> Result<Answer<StatusBody>, Problem> {
     let mut tx = api.store.snapshot().await?;
     let agent = agents::visible(&mut tx, &caller, &id).await?;
-    let (hours, _) = compiled(&mut tx, &agent, &(api.zones)()).await?;
+    let (hours, _) = compiled(&mut tx, &agent, &api.zones()).await?;
     let set = tx.by_hand(&id).await?;
     let recorded = tx.status(&id).await?;
     tx.commit().await?;
@@ -109,7 +109,7 @@ pub(super) async fn put(
     };
     let mut tx = api.store.begin().await?;
     let agent = agents::visible(&mut tx, &caller, &id).await?;
-    let (hours, _) = compiled(&mut tx, &agent, &(api.zones)()).await?;
+    let (hours, _) = compiled(&mut tx, &agent, &api.zones()).await?;
     tx.set_by_hand(&id, &set).await?;
     let target = (&*id, Some(agent.workspace.as_str()));
     tx.audit(&caller.actor(), "agent.status", &[target], now)

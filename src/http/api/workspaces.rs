@@ -97,7 +97,7 @@ pub(super) async fn put(
     body: Json,
 ) -> Result<Response, Problem> {
     caller.workspace(&id)?;
-    let (now, zones) = (api.clock.now(), (api.zones)());
+    let (now, zones) = (api.clock.now(), api.zones());
     let (read, _) = judged(roster::workspace(&body.0, &id, &zones, now))?;
     let whole = Workspace {
         holidays: Some(read.holidays.unwrap_or_default()),

@@ -63,6 +63,8 @@ fn recorded(status: Option<Status>) -> Recorded {
     }
 }
 
+static ZONES: LazyLock<Zones> = LazyLock::new(Zones::built_in);
+
 fn decided(recorded: Recorded, schedule: Schedule, now: Timestamp) -> Decision {
     let rules = Rules {
         useful_for: Duration::from_mins(15),
@@ -72,7 +74,6 @@ fn decided(recorded: Recorded, schedule: Schedule, now: Timestamp) -> Decision {
         recorded,
         schedule: Ok(Some(schedule)),
     };
-    static ZONES: LazyLock<Zones> = LazyLock::new(Zones::built_in);
     decide(&facts, &ZONES, &rules, now)
 }
 
