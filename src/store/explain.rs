@@ -33,7 +33,7 @@ macro_rules! recorded {
 }
 
 statements! {
-    EXPLAIN_STATE = "SELECT workspace_id, evaluated_at, due_at, stale_at, problem FROM agent_state WHERE agent_id = $1";
+    EXPLAIN_STATE = "SELECT workspace_id, evaluated_at, stale_at, problem FROM agent_state WHERE agent_id = $1";
     // The newest change before an instant and some before it.
     CHANGES_UNTIL = recorded!("sequence IS NOT NULL AND effective_at < $2 ORDER BY sequence DESC LIMIT 10");
     CHANGES_AFTER = recorded!("sequence > $2 ORDER BY sequence LIMIT 10");

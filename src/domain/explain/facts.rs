@@ -50,8 +50,6 @@ pub struct Setting<'a> {
 pub struct State {
     /// When it looked last.
     pub evaluated_at: Option<Timestamp>,
-    /// When it means to look next.
-    pub due_at: Option<Timestamp>,
     /// Since when somebody's edit waits for it.
     pub stale_at: Option<Timestamp>,
     /// Why it could not evaluate the agent.

@@ -150,7 +150,6 @@ fn facts(asked: &str) -> Facts {
         schedule: Ok(Some(schedule())),
         state: State {
             evaluated_at: Some(at("07:00:01")),
-            due_at: Some(at("16:00")),
             stale_at: None,
             problem: None,
         },

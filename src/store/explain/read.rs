@@ -46,14 +46,8 @@ type Row = (
     bool,
 );
 
-/// Workspace, last look, next look, edit since, problem.
-type Known = (
-    String,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<String>,
-);
+/// Workspace, last look, edit since, problem.
+type Known = (String, Option<i64>, Option<i64>, Option<String>);
 
 impl Tx {
     /// The agent itself: schedule, phones, and what the worker made of it last.
@@ -227,14 +221,13 @@ impl Tx {
 }
 
 fn read_state(agent: &str, known: Known) -> Result<(String, State), StoreError> {
-    let (workspace, looked, due, edited, problem) = known;
+    let (workspace, looked, edited, problem) = known;
     let at = |column, value: Option<i64>| {
         let read = value.map(|value| instant("agent_state", column, agent, value));
         read.transpose()
     };
     let state = State {
         evaluated_at: at("evaluated_at", looked)?,
-        due_at: at("due_at", due)?,
         stale_at: at("stale_at", edited)?,
         problem,
     };
