@@ -97,6 +97,7 @@ async fn a_day_of_a_team_of_eight(db: Database) {
         .sql("SELECT state, count(*) FROM delivery_log GROUP BY state ORDER BY state");
     let events = POSTED.trim().lines().count() + RUNG.trim().lines().count();
     assert_eq!(log, format!("cancelled|1\nsent|{events}"));
+    told(&office).await;
     let why = office
         .desk
         .db
@@ -114,6 +115,57 @@ async fn a_day_of_a_team_of_eight(db: Database) {
     assert_eq!(
         asked, expected,
         "who was asked or sent off, why, on account of which conversation"
+    );
+}
+
+/// What ops are told who ask why a phone rang, or did not.
+async fn told(office: &Office) {
+    let ops = office.desk.token(Scope::OpsRead, Some("acme"), None).await;
+    let ops = office.desk.holder(ops);
+    for (agent, time, outcome, words) in [
+        ("ana", "08:30", "sent", "a visitor left without a reply"),
+        (
+            "cleo",
+            "08:22",
+            "sent",
+            "a conversation that waits too long",
+        ),
+        ("cleo", "13:32", "not_sent", "over before it could be sent"),
+        (
+            "ana",
+            "16:00",
+            "no_alert",
+            "alerts at the end of hours are switched off",
+        ),
+        (
+            "hana",
+            "09:00",
+            "no_alert",
+            "was registered last at 2026-03-30T09:10:00Z",
+        ),
+        ("eve", "07:00", "nothing", "the override for Mon 2026-03-30"),
+        ("gus", "07:00", "nothing", "away from"),
+    ] {
+        let path = format!("/v1/agents/{agent}/explain?at={}", instant(time));
+        let story = ops.get(&path).await.ok(200);
+        let verdict = story["verdict"].as_str().unwrap();
+        assert_eq!(story["outcome"], outcome, "{agent} {time}: {story:#}");
+        assert!(verdict.contains(words), "{agent} {time}: {verdict}");
+    }
+    let why = ops
+        .get(&format!("/v1/agents/ana/explain?at={}", instant("08:35")))
+        .await
+        .ok(200);
+    assert_eq!(
+        (&why["rule"]["by"], &why["rule"]["status"]),
+        (&json!("no_reply"), &json!("offline"))
+    );
+    assert!(
+        why["steps"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("conversation c-1"),
+        "{why:#}"
     );
 }
 
