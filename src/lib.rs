@@ -7,7 +7,7 @@
 //! 3. [`triggers`] compare the status that is true now with the one recorded last.
 //! 4. `workers::scan` records the difference as a transition together with every delivery it
 //!    calls for, in one database transaction.
-//! 5. `workers::deliver` leases what is due and hands it to a [`channels`] client, which sends it
+//! 5. A `workers::lane` leases what is due and hands it to a [`channels`] client, which sends it
 //!    and judges the answer.
 //! 6. The judgement settles the delivery and its attempt, in one transaction again.
 //! 7. [`domain::explain`] follows the trail back: why a phone rang, or why it did not.
