@@ -30,7 +30,7 @@ use crate::{
     config::{Config, ConfigError, Database},
     domain::{delivery::ChannelKind, zone::Zones},
     lifecycle::Exit,
-    store::{OpenOptions, Store},
+    store::{OpenOptions, Store, StoreError},
     telemetry,
     zones::ZoneError,
 };
@@ -175,6 +175,19 @@ impl Context {
         Ok(crate::zones::load(directory.as_deref())?)
     }
 
+    /// A complaint of the database that says nothing else: the same, with which database it is.
+    fn naming_database(&self, error: anyhow::Error) -> anyhow::Error {
+        let outermost = error.chain().next();
+        let bare = outermost.and_then(|outermost| outermost.downcast_ref::<StoreError>());
+        if bare.is_none_or(|error| matches!(error, StoreError::File { .. })) {
+            return error;
+        }
+        match self.database() {
+            Ok(database) => error.context(database.shown),
+            Err(_) => error,
+        }
+    }
+
     /// Opens the configured database, its schema brought up to date.
     pub async fn store(&self) -> anyhow::Result<Store> {
         let database = self.database()?;
@@ -232,7 +245,8 @@ fn start(cli: Cli) -> anyhow::Result<Exit> {
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(dispatch(&context, cli.command))
+    let done = runtime.block_on(dispatch(&context, cli.command));
+    done.map_err(|error| context.naming_database(error))
 }
 
 async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {

@@ -114,6 +114,11 @@ impl Store {
         Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes())
     }
 
+    /// The id of the transition that records an agent's `sequence`-th change of status.
+    pub fn change_id(&self, agent: &str, sequence: i64) -> Uuid {
+        self.event_id(&format!("transition|{agent}"), sequence)
+    }
+
     /// Writes what was decided at `now` (UTC) in the transaction that locked those agents. With
     /// `post`, changes of status are posted to the presence API. Tells which deliveries came to
     /// their end by it.
@@ -168,7 +173,7 @@ impl<'a> Batch<'a> {
         now: i64,
     ) -> TransitionRow<'a> {
         TransitionRow {
-            id: store.event_id(&format!("transition|{}", decision.agent), change.sequence),
+            id: store.change_id(&decision.agent, change.sequence),
             workspace_id: &decision.workspace,
             agent_id: Some(&decision.agent),
             reason: change.reason.as_str(),

@@ -83,6 +83,8 @@ fn readable(
     let reached = shift::reached(recorded, hours, rules, now);
     let no_reply = NoReply::look(recorded, schedule, hours, now);
     let (desired, by_hand) = shift::desired(recorded, schedule, hours, &no_reply, &reached, now);
+    let left_workspace =
+        (recorded.workspace != schedule.workspace).then(|| recorded.workspace.clone());
     let overflow = Overflow::look(schedule, hours, desired.status, now);
     let desired = overflow.applied_to(no_reply.applied_to(desired), recorded, &reached, now);
     let alarm = Alarm {
@@ -102,8 +104,7 @@ fn readable(
     Decision {
         agent: recorded.agent.clone(),
         workspace: schedule.workspace.clone(),
-        left_workspace: (recorded.workspace != schedule.workspace)
-            .then(|| recorded.workspace.clone()),
+        left_workspace,
         next,
         due: looks.into_iter().flatten().min(),
         problem: None,
@@ -115,13 +116,15 @@ fn readable(
     }
 }
 
-/// The change that makes the recorded status the desired one; its alert, if it calls for one.
+/// The change that makes the recorded status the desired one; its alert, if it calls for one. Another
+/// workspace has heard nothing of the agent yet, so there every status is a change.
 fn change(
     recorded: &Recorded,
     desired: Desired,
     alarm: Option<&Alarm<'_>>,
 ) -> Option<StatusChange> {
-    if (recorded.status, recorded.accepts) == (Some(desired.status), desired.accepts) {
+    let moved = alarm.is_some_and(|alarm| alarm.schedule.workspace != recorded.workspace);
+    if !moved && (recorded.status, recorded.accepts) == (Some(desired.status), desired.accepts) {
         return None;
     }
     let kind = match desired.reason {

@@ -215,7 +215,7 @@ impl Scan {
         let (decisions, ended) = decisions.await?;
         tell::ended(&ended);
         for decision in &decisions {
-            tell::decided(decision, now);
+            tell::decided(&self.shared.store, decision, now);
         }
         Ok(decisions.len())
     }

@@ -10,7 +10,7 @@ use crate::{
         device::Platform,
         plan::Decision,
     },
-    store::{Kept, Moved},
+    store::{Kept, Moved, Store},
     telemetry::metrics,
 };
 
@@ -41,7 +41,7 @@ pub(super) fn ended(deliveries: &[Moved]) {
 }
 
 /// What was decided about an agent.
-pub(super) fn decided(decision: &Decision, now: Timestamp) {
+pub(super) fn decided(store: &Store, decision: &Decision, now: Timestamp) {
     let agent = decision.agent.as_str();
     if let Some(problem) = decision
         .problem
@@ -58,6 +58,7 @@ pub(super) fn decided(decision: &Decision, now: Timestamp) {
         let lag = boundary.map(|at| now.duration_since(at).unsigned_abs());
         metrics::transition_recorded(change.reason, lag);
         tracing::info!(
+            transition = %store.change_id(agent, change.sequence),
             agent,
             kind = change.status.as_str(),
             reason = change.reason.as_str(),

@@ -1,10 +1,15 @@
 //! `migrate`, `import` and `export`.
 
+use std::{
+    fs,
+    io::{Seek, SeekFrom, Write},
+};
+
 use serde_json::{Value, json};
 
 use crate::{
     shell::{Shell, objects},
-    support::{Database, on_both, postgres::Cluster},
+    support::{Database, on_both, outside, postgres::Cluster},
 };
 
 on_both!(
@@ -41,6 +46,24 @@ async fn a_database_of_a_newer_program_is_left_alone() {
     for line in ["migrate", "export", "tick", "run"] {
         shell.run(line).failed(&["schema version 9999", "newer"]);
     }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_named() {
+    let shell = Shell::on("sqlite://team.db");
+    shell.write("team.jsonl", TEAM);
+    shell.run("import team.jsonl").done();
+    let url = format!("sqlite://{}", shell.path("team.db").display());
+    let page = "SELECT rootpage FROM sqlite_schema WHERE name = 'agents'";
+    let page: u64 = outside(&url, page).unwrap().parse().unwrap();
+    let mut file = fs::File::options()
+        .write(true)
+        .open(shell.path("team.db"))
+        .unwrap();
+    file.seek(SeekFrom::Start((page - 1) * 4096)).unwrap();
+    file.write_all(&[0xee; 4096]).unwrap();
+    let preview = "preview --all --from 2026-03-30T00:00:00Z --until 2026-03-31T00:00:00Z";
+    shell.run(preview).failed(&["team.db", "malformed"]);
 }
 
 /// Objects by id, with what an import leaves open filled in as defaults are.

@@ -403,3 +403,18 @@ fn a_time_given_with_it_outlives_boundaries_and_ends_it() {
     let long_ago = decided(on_shift(Status::Offline, "09:00"), offline(), at("10:00"));
     assert_eq!(long_ago.change.unwrap().effective_at, at("10:00"));
 }
+
+#[test]
+fn whoever_moves_is_told_to_the_new_workspace() {
+    let moved = Schedule {
+        workspace: "other".into(),
+        ..schedule()
+    };
+    let decision = decided(on_shift(Status::Online, "09:00"), moved, at("09:30"));
+    assert_eq!(decision.left_workspace.as_deref(), Some("acme"));
+    let change = decision.change.unwrap();
+    assert_eq!(
+        (change.status, change.reason, change.effective_at),
+        (Status::Online, Reason::Sync, at("09:30"))
+    );
+}
