@@ -135,13 +135,16 @@ CREATE TABLE transitions (
     boundary_at    BIGINT,
     counterpart_at BIGINT,
     missed         BOOLEAN NOT NULL DEFAULT FALSE,
-    cause          TEXT,
+    cause          TEXT COLLATE "C",
+    waiting_since  BIGINT,
     effective_at   BIGINT NOT NULL,
     recorded_at    BIGINT NOT NULL,
     CHECK ((agent_id IS NULL) = (mode IS NOT NULL)),
-    CHECK ((boundary_kind IS NULL) = (boundary_at IS NULL))
+    CHECK ((boundary_kind IS NULL) = (boundary_at IS NULL)),
+    CHECK ((cause IS NULL) = (waiting_since IS NULL))
 );
 CREATE UNIQUE INDEX transitions_agent_sequence ON transitions (agent_id, sequence) WHERE agent_id IS NOT NULL AND sequence IS NOT NULL;
+CREATE INDEX transitions_cause ON transitions (workspace_id, cause) WHERE cause IS NOT NULL;
 CREATE UNIQUE INDEX transitions_workspace_sequence ON transitions (workspace_id, sequence) WHERE agent_id IS NULL;
 
 -- What is open: waiting for its due time, or under lease (`lease_until`). A delivery that ends moves to

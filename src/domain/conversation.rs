@@ -65,6 +65,17 @@ pub struct Report {
     pub at: Timestamp,
 }
 
+impl Report {
+    /// Whether it takes the conversation off `agent`'s hands: somebody answered, or has it instead.
+    pub fn relieves(&self, agent: &str) -> bool {
+        match self.happened {
+            Happened::VisitorMessage => false,
+            Happened::Assigned => self.agent.as_deref() != Some(agent),
+            Happened::Waiting | Happened::AgentReply | Happened::Closed => true,
+        }
+    }
+}
+
 /// What some reports say of one conversation. Instants are UTC.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Heard {

@@ -186,8 +186,8 @@ pub struct StatusChange {
     pub sequence: i64,
     /// The alert that this change itself calls for; that of a boundary is in [`Reached`].
     pub alert: Option<Alert>,
-    /// The conversation that made it so, if one did.
-    pub cause: Option<String>,
+    /// The visitor on whose account it changed, if there was one, and since when they waited for it.
+    pub cause: Option<Waiting>,
 }
 
 /// A boundary that came, and the alert it calls for.

@@ -56,6 +56,14 @@ statements! {
                WHERE w.id {in_list} AND w.ask_invisible_after_seconds IS NOT NULL
                  AND a.workspace_id = w.id AND a.receive_when_invisible
                  AND s.agent_id = a.id AND s.status = 'invisible'";
+    // Whose time ran out on account of these conversations, and who is offline for that still.
+    SENT_OFF = "SELECT t.agent_id, t.workspace_id, t.cause, t.waiting_since, t.effective_at
+                FROM {rows(workspace_id TEXT, id TEXT)} CROSS JOIN transitions t CROSS JOIN agent_state s
+                WHERE t.workspace_id = v.workspace_id AND t.cause = v.id AND t.reason = 'no_reply'
+                  AND s.agent_id = t.agent_id AND s.sequence = t.sequence";
+    TAKE_BACK = "UPDATE agent_state SET no_reply_at = NULL
+                 FROM {rows(agent_id TEXT, no_reply_at BIGINT)}
+                 WHERE agent_state.agent_id = v.agent_id AND agent_state.no_reply_at = v.no_reply_at";
     CONCERNED = "SELECT agent_id FROM agent_state WHERE agent_id {in_list} ORDER BY agent_id {lock}";
     LOOK_AGAIN = "UPDATE agent_state SET due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END WHERE agent_id {in_list}";
 }
@@ -84,6 +92,14 @@ struct SaidRow<'a> {
     said_at: i64,
 }
 
+/// An agent who was not offline for want of a reply after all.
+#[derive(Serialize)]
+struct TakenBack {
+    agent_id: String,
+    /// The instant that is taken back.
+    no_reply_at: i64,
+}
+
 impl Tx {
     /// Takes in what the platform reports, at `now` (UTC), and makes those due whom it may concern.
     /// Returns how many of the reports were new.
@@ -101,12 +117,14 @@ impl Tx {
         run!(self, execute HEARD, &keys)?;
         run!(self, execute SAID, said_rows(&heard))?;
         run!(self, execute ANSWERED, &keys)?;
+        let taken_back = self.sent_off_too_early(&keys, &new).await?;
         let mut concerned: Vec<(String,)> = run!(self, all ASSIGNED_NOW, &keys)?;
+        concerned.extend(taken_back.iter().map(|agent| (agent.agent_id.clone(),)));
         let workspaces = forgotten.iter().map(|(workspace,)| workspace.as_str());
         let workspaces = workspaces.chain(heard.keys().map(|(workspace, _)| *workspace));
         let workspaces = list(workspaces.collect::<BTreeSet<_>>());
         concerned.extend(run!(self, all WILLING, workspaces)?);
-        self.look_again(&concerned, now).await?;
+        self.look_again(&concerned, &taken_back, now).await?;
         Ok(new.len())
     }
 
@@ -122,12 +140,43 @@ impl Tx {
         Ok(reports.iter().filter(is_new).collect())
     }
 
-    async fn look_again(&mut self, agents: &[(String,)], now: Timestamp) -> Result<(), StoreError> {
+    /// Who was sent off for want of a reply that, as is told only now, had been given in time.
+    async fn sent_off_too_early(
+        &mut self,
+        keys: &str,
+        new: &[&Report],
+    ) -> Result<Vec<TakenBack>, StoreError> {
+        type Row = (String, String, String, i64, i64);
+        let rows: Vec<Row> = run!(self, all SENT_OFF, keys)?;
+        let in_time = |(agent, workspace, conversation, since, ran_out): &Row| {
+            new.iter().any(|report| {
+                let of_it = report.workspace == *workspace && report.conversation == *conversation;
+                of_it && (*since..*ran_out).contains(&ms(report.at)) && report.relieves(agent)
+            })
+        };
+        let rows = rows.into_iter().filter(in_time);
+        Ok(rows
+            .map(|(agent_id, .., no_reply_at)| TakenBack {
+                agent_id,
+                no_reply_at,
+            })
+            .collect())
+    }
+
+    async fn look_again(
+        &mut self,
+        agents: &[(String,)],
+        taken_back: &[TakenBack],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         if agents.is_empty() {
             return Ok(());
         }
         let agents = list(agents.iter().map(|(agent,)| agent.as_str()));
         let _: Vec<(String,)> = run!(self, all CONCERNED, &agents)?;
+        if !taken_back.is_empty() {
+            run!(self, execute TAKE_BACK, json(taken_back))?;
+        }
         run!(self, execute LOOK_AGAIN, &agents, ms(now))?;
         self.notify_schedule().await
     }

@@ -24,7 +24,7 @@ const CLOSE: SignedDuration = SignedDuration::from_hours(25);
 macro_rules! recorded {
     ($wanted:expr) => {
         concat!(
-            "SELECT id, workspace_id, reason, status, accepts, cause, sequence, boundary_kind, boundary_at, effective_at,
+            "SELECT id, workspace_id, reason, status, accepts, cause, waiting_since, sequence, boundary_kind, boundary_at, effective_at,
                  recorded_at, missed
              FROM transitions WHERE agent_id = $1 AND ",
             $wanted
@@ -38,7 +38,7 @@ statements! {
     CHANGES_UNTIL = recorded!("sequence IS NOT NULL AND effective_at < $2 ORDER BY sequence DESC LIMIT 10");
     CHANGES_AFTER = recorded!("sequence > $2 ORDER BY sequence LIMIT 10");
     FIRST_CHANGE = "SELECT workspace_id, recorded_at FROM transitions WHERE agent_id = $1 AND sequence = 1";
-    THESE_RECORDED = "SELECT id, workspace_id, reason, status, accepts, cause, sequence, boundary_kind, boundary_at,
+    THESE_RECORDED = "SELECT id, workspace_id, reason, status, accepts, cause, waiting_since, sequence, boundary_kind, boundary_at,
                           effective_at, recorded_at, missed
                       FROM transitions WHERE id {in_list} AND agent_id = $2";
     ALERTS_OF = "SELECT id FROM outbox

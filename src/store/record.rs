@@ -35,6 +35,7 @@ pub(super) struct TransitionRow<'a> {
     pub(super) counterpart_at: Option<i64>,
     pub(super) missed: bool,
     pub(super) cause: Option<&'a str>,
+    pub(super) waiting_since: Option<i64>,
     pub(super) effective_at: i64,
     pub(super) recorded_at: i64,
 }
@@ -180,7 +181,8 @@ impl<'a> Batch<'a> {
             status: Some(change.status.as_str()),
             accepts: change.accepts,
             sequence: Some(change.sequence),
-            cause: change.cause.as_deref(),
+            cause: change.cause.as_ref().map(|w| w.conversation.as_str()),
+            waiting_since: change.cause.as_ref().map(|w| ms(w.since)),
             effective_at: ms(change.effective_at),
             recorded_at: now,
             ..TransitionRow::default()

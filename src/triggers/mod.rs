@@ -19,6 +19,7 @@ use jiff::Timestamp;
 
 use self::{alerts::Alarm, no_reply::NoReply, overflow::Overflow};
 use crate::domain::{
+    conversation::Waiting,
     delivery::{AlertKind, ChannelKind},
     hours::OperatingHours,
     plan::{Decision, Facts, Recorded, Schedule, StatusChange},
@@ -42,8 +43,8 @@ struct Desired {
     reason: Reason,
     /// Since when, UTC.
     since: Timestamp,
-    /// The conversation that made it so, if one did.
-    cause: Option<String>,
+    /// The visitor on whose account, if there is one.
+    cause: Option<Waiting>,
 }
 
 /// Decides what is to be done about one agent at `now` (UTC).

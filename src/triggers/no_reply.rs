@@ -6,7 +6,10 @@
 //! sets a status by hand, online means offline. Only what a visitor says afterwards starts the clock anew.
 //!
 //! The instant is computed from what is stored, not taken from the worker's own clock: reports that come
-//! late, and a worker that was down, lead to the same one.
+//! late, and a worker that was down, lead to the same one. A reply of before it that is told only after it
+//! takes the instant back ([`crate::store`] forgets it, and the next look finds the truth).
+//!
+//! `decisions_agree_with_a_clerk_who_counts_minutes` holds it against an account kept by the minute.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,8 +25,8 @@ use crate::domain::{
 pub(super) struct NoReply {
     /// When (UTC) the agent's time ran out last.
     pub(super) at: Option<Timestamp>,
-    /// The conversation that waited, if that was found out just now.
-    cause: Option<String>,
+    /// The visitor who waited, if that was found out just now.
+    cause: Option<Waiting>,
     /// Whether the agent is offline for it.
     in_force: bool,
     /// When (UTC) the time runs out next, as things stand.
@@ -73,7 +76,7 @@ impl NoReply {
             match ran_out.min_by_key(|(at, _)| *at) {
                 Some((at, waiting)) if at <= now => {
                     self.at = Some(at);
-                    self.cause = Some(waiting.conversation.clone());
+                    self.cause = Some(waiting.clone());
                 }
                 later => {
                     self.due = later.map(|(at, _)| at);

@@ -16,8 +16,8 @@ use crate::domain::{
 /// Whether an invisible agent is asked.
 #[derive(Default)]
 pub(super) struct Overflow {
-    /// Since when (UTC), and the conversation for which.
-    asked: Option<Waiting>,
+    /// Since when (UTC), and the visitor for whom.
+    asked: Option<(Timestamp, Waiting)>,
     /// When (UTC) the agent will be, as things stand.
     pub(super) due: Option<Timestamp>,
 }
@@ -51,17 +51,14 @@ impl Overflow {
         let started = hours.last_boundary(now, too_long).map(|start| start.at);
         let since = set_at.into_iter().chain(started).fold(too_long, Ord::max);
         Self {
-            asked: Some(Waiting {
-                conversation: longest.conversation.clone(),
-                since,
-            }),
+            asked: Some((since, longest.clone())),
             due: None,
         }
     }
 
     /// Since when (UTC) the agent is asked.
     pub(super) fn since(&self) -> Option<Timestamp> {
-        self.asked.as_ref().map(|asked| asked.since)
+        self.asked.as_ref().map(|(since, _)| *since)
     }
 
     /// Accepting conversations, while asked. A change of nothing but that is put down to the overflow,
@@ -76,16 +73,16 @@ impl Overflow {
         let same_status = recorded.status == Some(desired.status);
         let by_overflow = same_status && desired.status == Status::Invisible;
         match &self.asked {
-            Some(asked) if by_overflow => Desired {
+            Some((since, visitor)) if by_overflow => Desired {
                 accepts: true,
                 reason: Reason::Overflow,
-                since: asked.since,
-                cause: Some(asked.conversation.clone()),
+                since: *since,
+                cause: Some(visitor.clone()),
                 ..desired
             },
-            Some(asked) => Desired {
+            Some((_, visitor)) => Desired {
                 accepts: true,
-                cause: Some(asked.conversation.clone()),
+                cause: Some(visitor.clone()),
                 ..desired
             },
             None if by_overflow => {

@@ -62,7 +62,7 @@ pub(super) fn decided(store: &Store, decision: &Decision, now: Timestamp) {
             agent,
             kind = change.status.as_str(),
             reason = change.reason.as_str(),
-            conversation = change.cause,
+            conversation = change.cause.as_ref().map(|waiting| &waiting.conversation),
             boundary = boundary.map(tracing::field::display),
             lag_ms = lag.map(|lag| lag.as_millis() as u64),
             "transition"

@@ -9,7 +9,10 @@ use crate::{
     support::{Database, on_both},
 };
 
-on_both!(a_day_of_a_team_of_eight);
+on_both!(
+    a_day_of_a_team_of_eight,
+    a_reply_that_is_told_too_late_takes_it_back,
+);
 
 /// Monday, 2026-03-30, in UTC (Paris and Berlin are two hours ahead, London one, New York four behind).
 const TEAM: [(&str, &str); 8] = [
@@ -116,6 +119,35 @@ async fn a_day_of_a_team_of_eight(db: Database) {
         asked, expected,
         "who was asked or sent off, why, on account of which conversation"
     );
+}
+
+async fn a_reply_that_is_told_too_late_takes_it_back(db: Database) {
+    let office = Office::open(db, "05:50").await;
+    hired(&office).await;
+    let platform = office.desk.platform().await;
+    office.at("07:00").await;
+    office.at("08:00").await;
+    let assigned = [
+        "08:00 visitor.message c-1",
+        "08:00 conversation.assigned c-1 ana",
+    ];
+    office.report(&platform, &assigned).await;
+    office.work().await;
+    office.at("08:10").await;
+    let sent_off = "08:10 ana offline (no_reply)";
+    assert!(office.posted().contains(sent_off), "{}", office.posted());
+    office.at("08:11").await;
+    let older = ["07:59 agent.reply c-1 ana", "08:12 agent.reply c-1 ben"];
+    office.report(&platform, &older).await;
+    office.work().await;
+    assert!(office.posted().ends_with(sent_off), "neither was in time");
+    office.at("08:13").await;
+    office
+        .report(&platform, &["08:09 agent.reply c-1 ana"])
+        .await;
+    office.work().await;
+    let back = "08:13 ana online, accepts (sync)";
+    assert!(office.posted().ends_with(back), "{}", office.posted());
 }
 
 /// What ops are told who ask why a phone rang, or did not.

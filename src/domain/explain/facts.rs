@@ -69,8 +69,11 @@ pub struct Transition {
     pub status: Option<Status>,
     /// Whether the agent accepted new conversations from then on.
     pub accepts_conversations: bool,
-    /// The conversation that made it so, if one did.
+    /// The conversation on whose account, if there was one.
     pub cause: Option<String>,
+    /// Since when its visitor had waited.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub waiting_since: Option<Timestamp>,
     /// Its place among the agent's changes; none where the status did not change.
     pub sequence: Option<i64>,
     /// The boundary that came, if one did.

@@ -97,6 +97,7 @@ fn change(sequence: i64, reason: &str, effective: &str, recorded: &str) -> Trans
         status: Some(status),
         accepts_conversations: status == Status::Online,
         cause: None,
+        waiting_since: None,
         sequence: Some(sequence),
         boundary: kind.map(|kind| (kind, at(effective))),
         effective_at: at(effective),

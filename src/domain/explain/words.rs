@@ -33,9 +33,11 @@ pub(super) fn occasion(reason: Reason) -> &'static str {
 /// Why a status changed.
 fn because(transition: &Transition) -> String {
     let why = because_of(&transition.reason);
-    match &transition.cause {
-        Some(conversation) => format!("{why} (conversation {conversation})"),
-        None => why.to_owned(),
+    match (&transition.cause, transition.waiting_since) {
+        (Some(conversation), Some(since)) => {
+            format!("{why} (conversation {conversation}, since {})", utc(since))
+        }
+        _ => why.to_owned(),
     }
 }
 

@@ -39,6 +39,7 @@ type Row = (
     bool,
     Option<String>,
     Option<i64>,
+    Option<i64>,
     Option<String>,
     Option<i64>,
     i64,
@@ -138,7 +139,7 @@ impl Tx {
     ) -> Result<Vec<Transition>, StoreError> {
         let agent = question.agent;
         let mut rows: Vec<Row> = run!(self, all CHANGES_UNTIL, agent, ms(until))?;
-        let newest = rows.first().and_then(|row| row.6).unwrap_or(0);
+        let newest = rows.first().and_then(|row| row.7).unwrap_or(0);
         rows.reverse();
         let after: Vec<Row> = run!(self, all CHANGES_AFTER, agent, newest)?;
         rows.extend(after);
@@ -278,6 +279,7 @@ fn read(row: Row) -> Result<Transition, StoreError> {
         status,
         accepts,
         cause,
+        waiting_since,
         sequence,
         kind,
         boundary,
@@ -301,6 +303,9 @@ fn read(row: Row) -> Result<Transition, StoreError> {
         status: status.transpose()?,
         accepts_conversations: accepts,
         cause,
+        waiting_since: waiting_since
+            .map(|value| at("waiting_since", value))
+            .transpose()?,
         boundary: kind.transpose()?.zip(boundary.transpose()?),
         effective_at: at("effective_at", effective)?,
         recorded_at: at("recorded_at", recorded)?,

@@ -17,12 +17,12 @@ use crate::{
 
 statements! {
     TRANSITIONS = "INSERT INTO transitions (id, workspace_id, agent_id, reason, status, accepts, mode, sequence,
-                       boundary_kind, boundary_at, counterpart_at, missed, cause, effective_at, recorded_at)
+                       boundary_kind, boundary_at, counterpart_at, missed, cause, waiting_since, effective_at, recorded_at)
                    SELECT id, workspace_id, agent_id, reason, status, accepts, mode, sequence,
-                       boundary_kind, boundary_at, counterpart_at, missed, cause, effective_at, recorded_at
+                       boundary_kind, boundary_at, counterpart_at, missed, cause, waiting_since, effective_at, recorded_at
                    FROM {rows(id TEXT, workspace_id TEXT, agent_id TEXT, reason TEXT, status TEXT, accepts BOOLEAN,
                        mode TEXT, sequence BIGINT, boundary_kind TEXT, boundary_at BIGINT, counterpart_at BIGINT,
-                       missed BOOLEAN, cause TEXT, effective_at BIGINT, recorded_at BIGINT)}
+                       missed BOOLEAN, cause TEXT, waiting_since BIGINT, effective_at BIGINT, recorded_at BIGINT)}
                    WHERE TRUE ON CONFLICT (id) DO NOTHING";
     OPEN = "INSERT INTO outbox (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
                 counterpart_at, sequence, deadline_at, created_at, due_at)

@@ -32,7 +32,7 @@ fn answering(assigned: &[(&str, &str)]) -> Schedule {
 /// What a change of status comes to: status, reason, since when, on account of which conversation.
 fn told(decision: &Decision) -> Option<(Status, Reason, Timestamp, Option<&str>)> {
     let change = decision.change.as_ref()?;
-    let cause = change.cause.as_deref();
+    let cause = change.cause.as_ref().map(|waiting| &*waiting.conversation);
     Some((change.status, change.reason, change.effective_at, cause))
 }
 

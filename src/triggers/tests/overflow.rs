@@ -5,15 +5,19 @@ use jiff::SignedDuration;
 use super::*;
 use crate::domain::{conversation::Waiting, plan::Conversations};
 
+fn waiting(since: &str) -> Waiting {
+    Waiting {
+        conversation: "c-1".into(),
+        since: at(since),
+    }
+}
+
 /// Invisible since eight, and willing; somebody has waited since `since`.
 fn willing(since: Option<&str>) -> Schedule {
     Schedule {
         receive_when_invisible: true,
         conversations: Conversations {
-            longest: since.map(|since| Waiting {
-                conversation: "c-1".into(),
-                since: at(since),
-            }),
+            longest: since.map(waiting),
             ask_invisible_after: Some(SignedDuration::from_mins(2)),
             ..Conversations::default()
         },
@@ -47,7 +51,7 @@ fn asked_while_somebody_waits_for_too_long_and_only_then() {
     let overflow = |accepts, since| Some((Status::Invisible, accepts, Reason::Overflow, at(since)));
     assert_eq!(told(&now), overflow(true, "09:02"));
     let change = now.change.unwrap();
-    assert_eq!(change.cause.as_deref(), Some("c-1"));
+    assert_eq!(change.cause, Some(waiting("09:00")));
     assert_eq!(change.alert.unwrap().phones.len(), 1);
     let on = decided(asked("09:02"), willing(Some("09:00")), at("09:30"));
     assert_eq!(told(&on), None);
@@ -111,7 +115,7 @@ fn invisible_while_somebody_waits_is_asked_at_once() {
     let manual = (Status::Invisible, true, Reason::Manual, at("09:30"));
     assert_eq!(told(&set), Some(manual));
     let change = set.change.unwrap();
-    assert_eq!(change.cause.as_deref(), Some("c-1"));
+    assert_eq!(change.cause, Some(waiting("09:00")));
     assert_eq!(change.alert, None, "the phone is in the hand");
 }
 
