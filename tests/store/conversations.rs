@@ -14,6 +14,7 @@ on_both!(
     events_do_the_right_thing_in_any_order,
     those_whom_it_may_concern_are_looked_at_again,
     another_workspaces_agent_is_no_concern,
+    online_is_an_agent_once_that_is_recorded,
     the_longest_wait_is_known_to_the_willing,
     what_nobody_reports_on_is_forgotten,
 );
@@ -169,6 +170,24 @@ async fn another_workspaces_agent_is_no_concern(db: Database) {
         "0"
     );
     assert_eq!(db.conversations("ana").await, Conversations::default());
+}
+
+async fn online_is_an_agent_once_that_is_recorded(db: Database) {
+    use shiftbell::domain::presence::Status;
+    team(&db).await;
+    let late = |status, sequence, since| crate::world::change("ana", status, sequence, since);
+    db.record(&[late(Status::Offline, 2, "09:00:00")], "09:04:00")
+        .await;
+    db.record(&[late(Status::Online, 3, "09:30:00")], "09:42:00")
+        .await;
+    db.report(&told(), "09:43:00").await;
+    assert_eq!(
+        db.conversations("ana").await.history,
+        [
+            (at("09:00:00"), Status::Offline),
+            (at("09:42:00"), Status::Online)
+        ]
+    );
 }
 
 async fn the_longest_wait_is_known_to_the_willing(db: Database) {

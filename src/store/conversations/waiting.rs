@@ -24,7 +24,8 @@ statements! {
                      WHERE a.id {in_list} AND c.agent_id = a.id AND c.workspace_id = a.workspace_id
                        AND u.workspace_id = c.workspace_id AND u.conversation_id = c.id
                      ORDER BY c.agent_id, c.id, u.said_at";
-    HISTORY = "SELECT t.agent_id, t.status, t.effective_at
+    HISTORY = "SELECT t.agent_id, t.status, CASE WHEN t.status = 'online'
+                   THEN {later}(t.effective_at, t.recorded_at) ELSE t.effective_at END
                FROM {rows(agent_id TEXT, since BIGINT)} CROSS JOIN transitions t
                WHERE t.agent_id = v.agent_id AND t.sequence >= coalesce((
                    SELECT p.sequence FROM transitions p
