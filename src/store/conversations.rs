@@ -52,10 +52,11 @@ statements! {
                     CROSS JOIN conversations c CROSS JOIN agents a
                     WHERE c.workspace_id = v.workspace_id AND c.id = v.id AND a.id = c.agent_id
                       AND a.workspace_id = c.workspace_id AND a.auto_offline_after_minutes IS NOT NULL";
+    // Invisible, or about to be: a scan that has read of a hand and not of this report holds the agent.
     WILLING = "SELECT a.id FROM workspaces w CROSS JOIN agents a CROSS JOIN agent_state s
                WHERE w.id {in_list} AND w.ask_invisible_after_seconds IS NOT NULL
                  AND a.workspace_id = w.id AND a.receive_when_invisible
-                 AND s.agent_id = a.id AND s.status = 'invisible'";
+                 AND s.agent_id = a.id AND (s.status = 'invisible' OR s.stale_at IS NOT NULL)";
     CONCERNED = "SELECT agent_id FROM agent_state WHERE agent_id {in_list} ORDER BY agent_id {lock}";
     LOOK_AGAIN = "UPDATE agent_state SET due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END WHERE agent_id {in_list}";
 }

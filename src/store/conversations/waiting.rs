@@ -134,8 +134,11 @@ impl Tx {
                     })
                 };
                 let longest = conversation.as_ref().zip(*said_at);
+                let (column, text) = ("ask_invisible_after_seconds", seconds.to_string());
+                let seconds: u32 =
+                    word("workspaces", column, workspace, &text, |s| s.parse().ok())?;
                 schedule.conversations.ask_invisible_after =
-                    Some(SignedDuration::from_secs(*seconds));
+                    Some(SignedDuration::from_secs(seconds.into()));
                 schedule.conversations.longest = longest.map(read).transpose()?;
                 Ok(())
             });
