@@ -76,7 +76,8 @@ pub struct Conversations {
     /// What visitors said in conversations of the agent that nobody has answered, each since it was said
     /// or since the conversation came to the agent.
     pub assigned: Vec<Waiting>,
-    /// The statuses recorded since the first of those, oldest first, each with its beginning (UTC).
+    /// The statuses recorded since the first of those, oldest first, each with its beginning (UTC); online
+    /// begins when it was recorded.
     pub history: Vec<(Timestamp, Status)>,
     /// The conversation of the workspace that has waited longest.
     pub longest: Option<Waiting>,

@@ -52,10 +52,11 @@ statements! {
                     CROSS JOIN conversations c CROSS JOIN agents a
                     WHERE c.workspace_id = v.workspace_id AND c.id = v.id AND a.id = c.agent_id
                       AND a.workspace_id = c.workspace_id AND a.auto_offline_after_minutes IS NOT NULL";
+    // Invisible, or about to be: a scan that has read of a hand and not of this report holds the agent.
     WILLING = "SELECT a.id FROM workspaces w CROSS JOIN agents a CROSS JOIN agent_state s
                WHERE w.id {in_list} AND w.ask_invisible_after_seconds IS NOT NULL
                  AND a.workspace_id = w.id AND a.receive_when_invisible
-                 AND s.agent_id = a.id AND s.status = 'invisible'";
+                 AND s.agent_id = a.id AND (s.status = 'invisible' OR s.stale_at IS NOT NULL)";
     // Whose time ran out on account of these conversations, and who is offline for that still.
     SENT_OFF = "SELECT t.agent_id, t.workspace_id, t.cause, t.waiting_since, t.effective_at
                 FROM {rows(workspace_id TEXT, id TEXT)} CROSS JOIN transitions t CROSS JOIN agent_state s

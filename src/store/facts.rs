@@ -206,15 +206,19 @@ type AgentRow = (String, String, String, bool, bool, Option<i64>, bool);
 /// An agent's own row; the other tables add to it.
 fn without_parts(row: AgentRow) -> (String, Result<Schedule, StoreError>) {
     let (id, workspace, timezone, start, end, minutes, receive_when_invisible) = row;
-    let schedule = Schedule {
+    let minutes = minutes.map(|minutes| {
+        let (column, text) = ("auto_offline_after_minutes", minutes.to_string());
+        word("agents", column, &id, &text, |m| m.parse::<u16>().ok())
+    });
+    let schedule = minutes.transpose().map(|minutes| Schedule {
         workspace,
         timezone,
         notify: Notify { start, end },
-        auto_offline_after: minutes.map(SignedDuration::from_mins),
+        auto_offline_after: minutes.map(|minutes| SignedDuration::from_mins(minutes.into())),
         receive_when_invisible,
         ..Schedule::default()
-    };
-    (id, Ok(schedule))
+    });
+    (id, schedule)
 }
 
 /// Adds to an agent's schedule; what cannot be read spoils that schedule alone.

@@ -82,12 +82,17 @@ fn readable(
 ) -> Decision {
     let next = hours.next_boundary(now).map(|b| b.at);
     let reached = shift::reached(recorded, hours, rules, now);
-    let no_reply = NoReply::look(recorded, schedule, hours, now);
+    let mut no_reply = NoReply::look(recorded, schedule, hours, None, now);
     let (desired, by_hand) = shift::desired(recorded, schedule, hours, &no_reply, &reached, now);
+    let desired = no_reply.applied_to(desired);
+    if desired.status == Status::Online && recorded.status != Some(Status::Online) {
+        // Visitors may wait already: their time begins now.
+        no_reply = NoReply::look(recorded, schedule, hours, Some(now), now);
+    }
     let left_workspace =
         (recorded.workspace != schedule.workspace).then(|| recorded.workspace.clone());
     let overflow = Overflow::look(schedule, hours, desired.status, now);
-    let desired = overflow.applied_to(no_reply.applied_to(desired), recorded, &reached, now);
+    let desired = overflow.applied_to(desired, recorded, &reached, now);
     let alarm = Alarm {
         agent: &recorded.agent,
         schedule,

@@ -6,8 +6,9 @@
 //! sets a status by hand, online means offline. Only what a visitor says afterwards starts the clock anew.
 //!
 //! The instant is computed from what is stored, not taken from the worker's own clock: reports that come
-//! late, and a worker that was down, lead to the same one. A reply of before it that is told only after it
-//! takes the instant back ([`crate::store`] forgets it, and the next look finds the truth).
+//! late, and a worker that was down, lead to the same one. Online is an agent from when that was recorded
+//! on, though: nobody is blamed for the time before the platform heard of it. A reply of before it that is
+//! told only after it takes the instant back: the store forgets it, and the next look finds the truth.
 //!
 //! `decisions_agree_with_a_clerk_who_counts_minutes` holds it against an account kept by the minute.
 
@@ -34,11 +35,13 @@ pub(super) struct NoReply {
 }
 
 impl NoReply {
-    /// Looks whether the agent's time has run out by `now` (UTC).
+    /// Looks whether the agent's time has run out by `now` (UTC). An agent who comes online by the change
+    /// that is about to be recorded is so from `back` (UTC) on.
     pub(super) fn look(
         recorded: &Recorded,
         schedule: &Schedule,
         hours: &OperatingHours,
+        back: Option<Timestamp>,
         now: Timestamp,
     ) -> Self {
         let mut found = Self {
@@ -48,7 +51,8 @@ impl NoReply {
             due: None,
         };
         if let Some(allowed) = schedule.auto_offline_after {
-            found.run_clocks(schedule, hours, allowed, now);
+            let online = online_spans(schedule, back);
+            found.run_clocks(schedule, hours, allowed, &online, now);
         }
         found.in_force = found.at.is_some_and(|at| {
             let by_hand = schedule.by_hand.is_some_and(|set| at < set.set_at);
@@ -62,15 +66,15 @@ impl NoReply {
         schedule: &Schedule,
         hours: &OperatingHours,
         allowed: SignedDuration,
+        online: &[Span],
         now: Timestamp,
     ) {
-        let online = online_spans(schedule);
         let until = hours.next_boundary(now).map_or(now + allowed, |b| b.at);
         loop {
             let new = schedule.conversations.assigned.iter();
             let new = new.filter(|waiting| Some(waiting.since) > self.at);
             let ran_out = new.filter_map(|waiting| {
-                let at = run_out(waiting, allowed, &online, hours, until)?;
+                let at = run_out(waiting, allowed, online, hours, until)?;
                 Some((at, waiting))
             });
             match ran_out.min_by_key(|(at, _)| *at) {
@@ -134,15 +138,17 @@ struct Span {
     end: Timestamp,
 }
 
-/// When the agent was online, as recorded; the newest status goes on.
-fn online_spans(schedule: &Schedule) -> Vec<Span> {
+/// When the agent was online, as recorded, and from `back` (UTC) on; the newest status goes on.
+fn online_spans(schedule: &Schedule, back: Option<Timestamp>) -> Vec<Span> {
     let mut history = schedule.conversations.history.clone();
-    // Set by hand, and not recorded yet.
+    // Set by hand, and not recorded yet: it ends what was.
     if let Some(set) = schedule.by_hand
+        && set.status != Status::Online
         && history.last().is_none_or(|(from, _)| *from < set.set_at)
     {
         history.push((set.set_at, set.status));
     }
+    history.extend(back.map(|back| (back, Status::Online)));
     let ends = history.iter().skip(1).map(|(from, _)| *from);
     let ends: Vec<Timestamp> = ends.chain([Timestamp::MAX]).collect();
     let spans = history.iter().zip(ends);

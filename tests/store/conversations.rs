@@ -14,6 +14,9 @@ on_both!(
     events_do_the_right_thing_in_any_order,
     those_whom_it_may_concern_are_looked_at_again,
     another_workspaces_agent_is_no_concern,
+    online_is_an_agent_once_that_is_recorded,
+    a_setting_that_no_day_has_spoils_its_own_agents_alone,
+    a_report_is_not_lost_on_who_turns_invisible_meanwhile,
     the_longest_wait_is_known_to_the_willing,
     what_nobody_reports_on_is_forgotten,
 );
@@ -169,6 +172,95 @@ async fn another_workspaces_agent_is_no_concern(db: Database) {
         "0"
     );
     assert_eq!(db.conversations("ana").await, Conversations::default());
+}
+
+async fn online_is_an_agent_once_that_is_recorded(db: Database) {
+    use shiftbell::domain::presence::Status;
+    team(&db).await;
+    let late = |status, sequence, since| crate::world::change("ana", status, sequence, since);
+    db.record(&[late(Status::Offline, 2, "09:00:00")], "09:04:00")
+        .await;
+    db.record(&[late(Status::Online, 3, "09:30:00")], "09:42:00")
+        .await;
+    db.report(&told(), "09:43:00").await;
+    assert_eq!(
+        db.conversations("ana").await.history,
+        [
+            (at("09:00:00"), Status::Offline),
+            (at("09:42:00"), Status::Online)
+        ]
+    );
+}
+
+async fn a_setting_that_no_day_has_spoils_its_own_agents_alone(db: Database) {
+    team(&db).await;
+    db.report(&told(), "09:30:00").await;
+    let most = i64::MAX;
+    db.sql(&format!(
+        "UPDATE agents SET auto_offline_after_minutes = {most} WHERE id = 'ana';
+         UPDATE workspaces SET ask_invisible_after_seconds = {most};
+         UPDATE agents SET receive_when_invisible = TRUE WHERE id = 'ben'"
+    ));
+    db.hire("eve", "other");
+    let mut tx = db.store.begin().await.unwrap();
+    let mut facts = tx.due_agents(at("12:00:00"), 100).await.unwrap();
+    facts.sort_by(|a, b| a.recorded.agent.cmp(&b.recorded.agent));
+    let problems: Vec<String> = facts
+        .into_iter()
+        .map(|f| f.schedule.err().unwrap_or_default())
+        .collect();
+    assert_eq!(
+        problems,
+        [
+            format!("agents.auto_offline_after_minutes of row ana: `{most}` cannot be read"),
+            format!("workspaces.ask_invisible_after_seconds of row acme: `{most}` cannot be read"),
+            String::new(),
+        ]
+    );
+}
+
+async fn a_report_is_not_lost_on_who_turns_invisible_meanwhile(db: Database) {
+    use shiftbell::domain::presence::Status;
+    team(&db).await;
+    let ben = |status, sequence| crate::world::change("ben", status, sequence, "09:00:00");
+    db.record(&[ben(Status::Online, 2)], "09:00:00").await;
+    db.sql(&format!(
+        "INSERT INTO set_by_hand (agent_id, status, set_at) VALUES ('ben', 'invisible', {})",
+        ms("09:00:00")
+    ));
+    // A scan has read that, and of no visitor; then one is reported.
+    let mut scan = db.store.begin().await.unwrap();
+    let facts = scan.due_agents(at("09:00:00"), 100).await.unwrap();
+    let read = facts.into_iter().find(|f| f.recorded.agent == "ben");
+    assert_eq!(
+        read.unwrap()
+            .schedule
+            .unwrap()
+            .unwrap()
+            .conversations
+            .longest,
+        None
+    );
+    let store = db.store.clone();
+    let reported = tokio::spawn(async move {
+        let mut tx = store.begin().await.unwrap();
+        let report = report("e-1", Happened::Waiting, "09:00:00");
+        tx.report(&[report], at("09:00:01")).await.unwrap();
+        tx.commit().await.unwrap();
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let decisions = [ben(Status::Invisible, 3)];
+    db.store
+        .record(&mut scan, &decisions, at("09:00:00"), true)
+        .await
+        .unwrap();
+    scan.commit().await.unwrap();
+    reported.await.unwrap();
+    assert_eq!(
+        db.sql("SELECT due_at FROM agent_state WHERE agent_id = 'ben'"),
+        ms("09:00:01").to_string(),
+        "looked at again"
+    );
 }
 
 async fn the_longest_wait_is_known_to_the_willing(db: Database) {

@@ -125,23 +125,23 @@ impl<'a> Teller<'a> {
             self.step(StepKind::Rule, at, text);
             return None;
         };
-        if let Some(change) = self.sent_off(at) {
+        let sent_off = self.sent_off(at);
+        if let Some(change) = sent_off.filter(|change| timetable.still_off(change, at)) {
             let text = words::status(change);
             self.step(StepKind::Rule, at, text);
             return Some(rules::sent_off(change));
         }
-        let rule = timetable.rule(at);
+        let rule = timetable.rule(at, sent_off.map(|change| change.effective_at));
         let today = timetable.zone.to_datetime(at).date();
         self.step(StepKind::Rule, at, rules::rule(&rule, today, timetable));
         Some(rules::told(&rule))
     }
 
-    /// The change that sent the agent off for want of a reply, if that is what holds at `at` (UTC).
+    /// The change that sent the agent off last for want of a reply, until `at` (UTC).
     fn sent_off(&self, at: Timestamp) -> Option<&'a Transition> {
-        let changes = self.facts.transitions.iter().rev();
-        let mut changes = changes.filter(|change| change.sequence.is_some());
-        let last = changes.find(|change| change.effective_at <= at);
-        last.filter(|change| change.reason == Reason::NoReply.as_str())
+        let mut changes = self.facts.transitions.iter().rev();
+        changes
+            .find(|change| change.reason == Reason::NoReply.as_str() && change.effective_at <= at)
     }
 
     /// Changes of the clock close to the question and to what is meant, each with what it did to a slot.
@@ -269,8 +269,14 @@ impl<'a> Teller<'a> {
         let late = transition.recorded_at.duration_since(occasion.at);
         if late >= LATE {
             let late = SignedDuration::from_secs(late.as_secs());
-            let text =
-                format!("that was {late:#} after it: no worker looked at this agent in between");
+            // Of its hours a worker knows by itself.
+            let or = match boundary_of(occasion.reason) {
+                Some(_) => "",
+                None => "the platform reported it late, or ",
+            };
+            let text = format!(
+                "that was {late:#} after it: {or}no worker looked at this agent in between"
+            );
             self.step(StepKind::Note, transition.recorded_at, text);
         }
     }

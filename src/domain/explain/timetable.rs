@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, civil::DateTime, tz::TimeZone};
 
+use super::Transition;
 use crate::domain::{
     hours::{Away, Boundary, BoundaryKind, DaySlot, OperatingHours, Override, Span, local_span},
     plan::{ByHand, Schedule},
@@ -117,10 +118,21 @@ impl<'a> Timetable<'a> {
         self.hours.last_boundary(last, from)
     }
 
-    /// The rule that decides at `at` (UTC).
-    pub(super) fn rule(&self, at: Timestamp) -> Rule<'a> {
+    /// Whether an agent whom `change` sent off for want of a reply is so still at `at` (UTC): hours have
+    /// neither ended nor started since, and nobody has set a status by hand.
+    pub(super) fn still_off(&self, change: &Transition, at: Timestamp) -> bool {
+        let since = change.effective_at;
+        let next = self.hours.next_boundary(since);
+        let by_hand = self.schedule.by_hand.map(|set| set.set_at);
+        next.is_none_or(|next| at < next.at)
+            && by_hand.is_none_or(|set_at| set_at <= since || at < set_at)
+    }
+
+    /// The rule that decides at `at` (UTC) for an agent who was `sent_off` last then (UTC) for want of a
+    /// reply, which ends what was set by hand before.
+    pub(super) fn rule(&self, at: Timestamp, sent_off: Option<Timestamp>) -> Rule<'a> {
         let holds = |set: &ByHand, over: Option<Timestamp>| {
-            set.set_at <= at && over.is_none_or(|over| at < over)
+            sent_off < Some(set.set_at) && set.set_at <= at && over.is_none_or(|over| at < over)
         };
         if let Some(set) = self.schedule.by_hand {
             let over = set.over_at(&self.hours);

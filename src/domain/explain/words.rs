@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, civil::DateTime};
 
-use super::{Attempt, Delivery, Occasion, Transition, tell::LATE};
+use super::{Attempt, Delivery, Occasion, Transition, occasion::boundary_of, tell::LATE};
 use crate::domain::{
     delivery::{ChannelKind, Verdict},
     presence::{Reason, Status},
@@ -208,9 +208,12 @@ fn known_end(reason: &str, delivery: &Delivery) -> Option<String> {
             ));
         }
         "too_late" => {
-            return Some(format!(
-                "no worker looked before {looked}, too late to be of use"
-            ));
+            let kind = Reason::from_word(&delivery.kind).and_then(boundary_of);
+            let what = match kind {
+                Some(_) => "no worker looked",
+                None => "the platform did not report it, or no worker looked,",
+            };
+            return Some(format!("{what} before {looked}, too late to be of use"));
         }
         "deadline" => "its deadline passed before it could be sent",
         "opted_out" => "alerts were switched off",

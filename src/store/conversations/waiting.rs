@@ -24,7 +24,8 @@ statements! {
                      WHERE a.id {in_list} AND c.agent_id = a.id AND c.workspace_id = a.workspace_id
                        AND u.workspace_id = c.workspace_id AND u.conversation_id = c.id
                      ORDER BY c.agent_id, c.id, u.said_at";
-    HISTORY = "SELECT t.agent_id, t.status, t.effective_at
+    HISTORY = "SELECT t.agent_id, t.status, CASE WHEN t.status = 'online'
+                   THEN {later}(t.effective_at, t.recorded_at) ELSE t.effective_at END
                FROM {rows(agent_id TEXT, since BIGINT)} CROSS JOIN transitions t
                WHERE t.agent_id = v.agent_id AND t.sequence >= coalesce((
                    SELECT p.sequence FROM transitions p
@@ -133,8 +134,11 @@ impl Tx {
                     })
                 };
                 let longest = conversation.as_ref().zip(*said_at);
+                let (column, text) = ("ask_invisible_after_seconds", seconds.to_string());
+                let seconds: u32 =
+                    word("workspaces", column, workspace, &text, |s| s.parse().ok())?;
                 schedule.conversations.ask_invisible_after =
-                    Some(SignedDuration::from_secs(*seconds));
+                    Some(SignedDuration::from_secs(seconds.into()));
                 schedule.conversations.longest = longest.map(read).transpose()?;
                 Ok(())
             });

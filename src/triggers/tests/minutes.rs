@@ -1,5 +1,6 @@
-//! A day minute by minute, lived twice: by [`decide`], which computes instants from what is stored, and by
-//! a naive clerk, who counts minutes on a slate. They must agree on every status at every minute.
+//! A day minute by minute, lived twice: by [`decide`], which computes instants from what is stored and is
+//! asked only when it said to look again or somebody did something, and by a naive clerk, who counts
+//! minutes on a slate. They must agree on every status at every minute.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -159,9 +160,16 @@ proptest! {
         let (mut told, mut clerk) = (Told::default(), Clerk::default());
         let mut state = Recorded { agent: "a-1".into(), workspace: "acme".into(), ..Recorded::default() };
         let mut history = Vec::new();
+        let mut due = Some(minute(0));
         for now in 0..DAY_MINUTES {
             if let Some(act) = acts.get(&now) {
                 told.hear(now, *act);
+                due = Some(minute(now));
+            }
+            let expected = clerk.status_at(now, &hours, &told);
+            if due.is_none_or(|due| minute(now) < due) {
+                prop_assert_eq!(state.status, Some(expected), "asleep at {} of {:?}", minute(now), &acts);
+                continue;
             }
             let decision = decided(state.clone(), stored(&told, &history, &slots), minute(now));
             state.evaluated_at = Some(minute(now));
@@ -173,7 +181,7 @@ proptest! {
                 state.sequence = change.sequence;
                 history.push((change.effective_at, change.status));
             }
-            let expected = clerk.status_at(now, &hours, &told);
+            due = decision.due;
             prop_assert_eq!(state.status, Some(expected), "at {} of {:?}", minute(now), &acts);
         }
     }

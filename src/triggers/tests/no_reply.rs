@@ -103,6 +103,22 @@ fn the_clock_stands_still_over_lunch() {
 }
 
 #[test]
+fn who_comes_online_to_a_visitor_who_waits_has_ten_minutes() {
+    let mut visitor = answering(&[("c-1", "06:30")]);
+    visitor.conversations.history = vec![(at("06:00"), Status::Offline)];
+    let start = decided(
+        recorded(Some(Status::Offline)),
+        visitor.clone(),
+        at("07:00"),
+    );
+    assert_eq!(told(&start).unwrap().0, Status::Online);
+    assert_eq!(start.due, Some(at("07:10")), "not at the end of hours");
+    let late = decided(recorded(Some(Status::Offline)), visitor, at("07:12"));
+    assert_eq!(told(&late).unwrap().0, Status::Online);
+    assert_eq!(late.due, Some(at("07:22")), "the worker was down, not Ana");
+}
+
+#[test]
 fn only_time_online_counts() {
     let mut schedule = answering(&[("c-1", "09:00")]);
     schedule.conversations.history = vec![

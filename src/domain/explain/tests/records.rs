@@ -201,3 +201,73 @@ fn other_reasons_are_occasions_too() {
         "offline from here on: set by hand (manual)"
     );
 }
+
+/// Sent off at 07:20 UTC for want of a reply: until the shift is over, or a hand.
+#[test]
+fn whom_nobody_answered_for_is_off_until_the_next_start_or_a_hand() {
+    let sent_off = |asked: &str| {
+        let mut facts = facts(asked);
+        let off = change(3, "no_reply", "07:20", "07:20");
+        facts.transitions.push(off);
+        facts
+    };
+    let hand = |status, set_at, until: Option<&str>| {
+        let mut schedule = schedule();
+        schedule.by_hand = Some(crate::domain::plan::ByHand {
+            status,
+            set_at: at(set_at),
+            until: until.map(at),
+        });
+        Ok(Some(schedule))
+    };
+    let before = hand(Status::Online, "07:10", Some("18:00"));
+    let after = hand(Status::Offline, "09:00", None);
+    for (asked, schedule, by) in [
+        ("07:19", None, "weekly"),
+        ("07:20", None, "no_reply"),
+        ("15:59", None, "no_reply"),
+        ("16:00", None, "none"),
+        ("2026-04-06T07:00", None, "weekly"),
+        ("07:15", Some(&before), "by_hand"),
+        ("08:00", Some(&before), "no_reply"),
+        ("17:00", Some(&before), "none"),
+        ("08:00", Some(&after), "no_reply"),
+        ("10:00", Some(&after), "by_hand"),
+    ] {
+        let mut facts = sent_off(asked);
+        if let Some(schedule) = schedule {
+            facts.schedule.clone_from(schedule);
+        }
+        let story = told_at(&facts, "2026-04-07T00:00");
+        assert_eq!(story.rule.as_ref().unwrap().by, by, "{asked}: {story:#?}");
+    }
+}
+
+/// What the platform reports decides too, and it may come late.
+#[test]
+fn a_worker_is_not_blamed_for_a_late_report() {
+    let mut late = facts("07:20");
+    let off = change(3, "no_reply", "07:20", "07:50");
+    late.transitions.push(off);
+    late.deliveries.push(Delivery {
+        kind: "no_reply".into(),
+        boundary: Some(at("07:20")),
+        transition: "t-3".into(),
+        created_at: at("07:50"),
+        ..alert("expired", Some("too_late"))
+    });
+    let story = told_at(&late, "08:00");
+    says(
+        &story,
+        Outcome::NotSent,
+        &[
+            "expired: the platform did not report it, or no worker looked, before 2026-03-30T07:50:00Z",
+        ],
+    );
+    assert_eq!(
+        steps(&story, StepKind::Note),
+        [
+            "that was 30m after it: the platform reported it late, or no worker looked at this agent in between"
+        ]
+    );
+}
