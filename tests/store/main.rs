@@ -15,6 +15,7 @@ mod outbox;
 mod plans;
 mod roster;
 mod schedule;
+mod slots;
 mod statements;
 mod tokens;
 mod world;
