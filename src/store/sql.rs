@@ -7,6 +7,7 @@
 //!   one bind and one constant text for any number of rows.
 //! - `{in_list}`: being one of the JSON array of strings bound as `$1`. On Postgres an array, which
 //!   it looks up in the index; of a subquery it may think that reading the table is cheaper.
+//! - `{place}`: where a row stands, which is the nearest way to one that this transaction has locked.
 //! - `{later}`: the function that gives the greater of two values.
 //! - `{lock}`: Postgres' `FOR UPDATE`, `{skip_locked}`: the same, but what is locked is left out; a
 //!   name behind either (`{lock o}`) is the table whose rows are meant. `SQLite` has one writer and
@@ -91,6 +92,8 @@ fn expand(fragment: &str, dialect: Dialect) -> String {
             ("in_list", false) => {
                 "= ANY (ARRAY(SELECT json_array_elements_text(CAST($1 AS json))))".into()
             }
+            ("place", true) => "id".into(),
+            ("place", false) => "ctid".into(),
             ("later", true) => "max".into(),
             ("later", false) => "greatest".into(),
             _ => lock(fragment, sqlite),
