@@ -84,7 +84,8 @@ fn expand(fragment: &str, dialect: Dialect) -> String {
                 .filter_map(|column| column.split_whitespace().next())
                 .map(|name| format!("value->>'{name}' AS {name}"))
                 .collect();
-            format!("(SELECT {} FROM json_each($1)) AS v", columns.join(", "))
+            // A row as `json_each` hands it out is text, which each column would parse again.
+            format!("(SELECT {} FROM jsonb_each($1)) AS v", columns.join(", "))
         }
         Some(columns) => format!("json_to_recordset(CAST($1 AS json)) AS v({columns})"),
         None => match (fragment, sqlite) {
@@ -92,7 +93,7 @@ fn expand(fragment: &str, dialect: Dialect) -> String {
             ("in_list", false) => {
                 "= ANY (ARRAY(SELECT json_array_elements_text(CAST($1 AS json))))".into()
             }
-            ("place", true) => "id".into(),
+            ("place", true) => "rowid".into(),
             ("place", false) => "ctid".into(),
             ("later", true) => "max".into(),
             ("later", false) => "greatest".into(),
@@ -169,7 +170,7 @@ mod tests {
         let sqlite = render(text, Dialect::Sqlite);
         assert!(
             sqlite
-                .contains("(SELECT value->>'id' AS id, value->>'n' AS n FROM json_each($1)) AS v")
+                .contains("(SELECT value->>'id' AS id, value->>'n' AS n FROM jsonb_each($1)) AS v")
         );
         assert!(sqlite.contains("IN (SELECT value FROM json_each($1))"));
         assert!(!sqlite.contains("SKIP LOCKED"));
