@@ -21,7 +21,9 @@ const PLACES: [(&str, &str); 8] = [
 ];
 /// Days in a working week.
 const DAYS: i64 = 5;
-const SHIFT: SignedDuration = SignedDuration::from_hours(8);
+/// A shift's slots, in hours from its start: with an hour off in the middle, or without.
+const WITH_BREAK: [[i64; 2]; 2] = [[0, 4], [5, 8]];
+const WHOLE: [[i64; 2]; 1] = [[0, 8]];
 
 /// Where the agents live.
 pub(crate) fn zones() -> impl Iterator<Item = &'static str> {
@@ -33,10 +35,10 @@ pub(crate) fn workspaces(agents: u64) -> u64 {
     agents.div_ceil(AGENTS_IN_A_WORKSPACE)
 }
 
-/// Writes the import file: half iPhones, half Android, hours from `hours` on.
+/// Writes the import file: half iPhones, half Android, two slots a day from `hours` on.
 pub(crate) fn write(file: &Path, agents: u64, hours: Option<Timestamp>) -> anyhow::Result<()> {
     let hours = PLACES.map(|(zone, _)| {
-        let days = hours.into_iter().flat_map(|at| week(zone, at));
+        let days = hours.into_iter().flat_map(|at| week(zone, at, &WITH_BREAK));
         let slots: Vec<String> = days
             .map(|[day, start, end]| {
                 format!(r#"{{"day":"{day}","start":"{start}","end":"{end}"}}"#)
@@ -76,13 +78,15 @@ fn google_token(n: u64) -> String {
     )
 }
 
-/// Day, start and end in `zone` of a shift that starts at `at`, and of the four after it.
-fn week(zone: &str, at: Timestamp) -> Vec<[String; 3]> {
+/// Day, start and end in `zone` of the slots of a shift that starts at `at`, and of the four after it.
+fn week(zone: &str, at: Timestamp, slots: &[[i64; 2]]) -> Vec<[String; 3]> {
     let zone = TimeZone::get(zone).expect("the zone is in the data built in");
-    let (start, end) = (zone.to_datetime(at), zone.to_datetime(at + SHIFT));
+    let local = |hours| zone.to_datetime(at + SignedDuration::from_hours(hours));
     let clock = |time: jiff::civil::DateTime| time.strftime("%H:%M").to_string();
     (0..DAYS)
-        .map(|day| {
+        .flat_map(|day| slots.iter().map(move |slot| (day, slot)))
+        .map(|(day, slot)| {
+            let [start, end] = slot.map(local);
             let day = day_word((start.date() + day.days()).weekday());
             [day.to_owned(), clock(start), clock(end)]
         })
@@ -93,7 +97,7 @@ fn week(zone: &str, at: Timestamp) -> Vec<[String; 3]> {
 pub(crate) fn set_hours(database: &Database, at: Timestamp) {
     let mut rows = String::new();
     for (zone, _) in PLACES {
-        for [day, start, end] in week(zone, at) {
+        for [day, start, end] in week(zone, at, &WHOLE) {
             let comma = if rows.is_empty() { "" } else { ", " };
             let _ = write!(rows, "{comma}('{zone}', '{day}', '{start}', '{end}')");
         }

@@ -121,8 +121,11 @@ CREATE TABLE workspace_state (
 ) WITHOUT ROWID;
 CREATE INDEX workspace_state_dirty ON workspace_state (workspace_id) WHERE dirty_at IS NOT NULL;
 
+-- The tables with wide rows and scattered ids keep their rows in the order in which they were written (they
+-- have row ids): what is recorded, claimed and settled together is then on few pages, and every page that
+-- a transaction touches is written.
 CREATE TABLE transitions (
-    id             TEXT PRIMARY KEY,
+    id             TEXT NOT NULL PRIMARY KEY,
     workspace_id   TEXT NOT NULL,
     agent_id       TEXT,
     reason         TEXT NOT NULL,
@@ -141,16 +144,15 @@ CREATE TABLE transitions (
     CHECK ((agent_id IS NULL) = (mode IS NOT NULL)),
     CHECK ((boundary_kind IS NULL) = (boundary_at IS NULL)),
     CHECK ((cause IS NULL) = (waiting_since IS NULL))
-) WITHOUT ROWID;
+);
 CREATE UNIQUE INDEX transitions_agent_sequence ON transitions (agent_id, sequence) WHERE agent_id IS NOT NULL AND sequence IS NOT NULL;
 CREATE INDEX transitions_cause ON transitions (workspace_id, cause) WHERE cause IS NOT NULL;
 CREATE UNIQUE INDEX transitions_workspace_sequence ON transitions (workspace_id, sequence) WHERE agent_id IS NULL;
 
 -- What is open: waiting for its due time, or under lease (`lease_until`). A delivery that ends moves to
--- `deliveries`, so that what is looked for at nine o'clock is in a small table. No index holds what a
--- claim writes.
+-- `deliveries`, so that what is looked for at nine o'clock is in a small table.
 CREATE TABLE outbox (
-    id             TEXT PRIMARY KEY,
+    id             TEXT NOT NULL PRIMARY KEY,
     transition_id  TEXT NOT NULL,
     channel        TEXT NOT NULL CHECK (channel IN ('apns', 'fcm', 'presence')),
     workspace_id   TEXT NOT NULL,
@@ -179,15 +181,15 @@ CREATE TABLE outbox (
     CHECK ((channel = 'presence') = (sequence IS NOT NULL)),
     CHECK ((channel = 'presence') = (deadline_at IS NULL)),
     CHECK ((channel = 'presence') = (boundary_at IS NULL))
-) WITHOUT ROWID;
-CREATE INDEX outbox_due ON outbox (channel, due_at);
+);
+CREATE INDEX outbox_due ON outbox (channel, due_at) WHERE lease_until IS NULL;
 CREATE INDEX outbox_alerts ON outbox (agent_id) WHERE channel <> 'presence';
 CREATE UNIQUE INDEX outbox_event ON outbox (receiver, sequence) WHERE channel = 'presence';
 
 -- What has ended, with the attempt that ended it, if one did. Written once: a delivery has one final
 -- state. An alert's identity (agent, kind, boundary, phone) is in its id.
 CREATE TABLE deliveries (
-    id            TEXT PRIMARY KEY,
+    id            TEXT NOT NULL PRIMARY KEY,
     transition_id TEXT NOT NULL,
     channel       TEXT NOT NULL CHECK (channel IN ('apns', 'fcm', 'presence')),
     workspace_id  TEXT NOT NULL,
@@ -216,7 +218,7 @@ CREATE TABLE deliveries (
     CHECK ((channel = 'presence') = (sequence IS NOT NULL)),
     CHECK ((channel = 'presence') = (deadline_at IS NULL)),
     CHECK ((channel = 'presence') = (boundary_at IS NULL))
-) WITHOUT ROWID;
+);
 CREATE INDEX deliveries_alerts ON deliveries (agent_id, created_at) WHERE channel <> 'presence';
 CREATE UNIQUE INDEX deliveries_event ON deliveries (receiver, sequence) WHERE channel = 'presence';
 CREATE INDEX deliveries_by_time ON deliveries (created_at);

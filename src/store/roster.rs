@@ -4,6 +4,8 @@
 //! registered for the same agent keeps its registration and its state, so that importing the same
 //! file every hour does not wake a token that Apple or Google declared dead.
 
+pub(super) mod slots;
+
 use std::collections::HashMap;
 
 use jiff::{Timestamp, civil::Date};
@@ -17,7 +19,7 @@ use super::{
 use crate::domain::{
     agent::{Agent, Device, Field, Named, Notify, Workspace},
     device::{DeviceToken, Environment, Platform},
-    hours::{day_word, local_minute},
+    hours::local_minute,
 };
 
 statements! {
@@ -49,10 +51,6 @@ statements! {
                          notify_start = excluded.notify_start, notify_end = excluded.notify_end,
                          auto_offline_after_minutes = excluded.auto_offline_after_minutes,
                          receive_when_invisible = excluded.receive_when_invisible";
-    CLEAR_HOURS = "DELETE FROM operating_hours WHERE agent_id {in_list}";
-    PUT_HOURS = "INSERT INTO operating_hours (agent_id, day, start_time, end_time)
-                 SELECT id, day, start_time, end_time FROM {rows(id TEXT, day TEXT, start_time TEXT, end_time TEXT)}
-                 WHERE TRUE ON CONFLICT DO NOTHING";
     CLEAR_OVERRIDES = "DELETE FROM overrides WHERE agent_id {in_list}";
     PUT_OVERRIDES = "INSERT INTO overrides (agent_id, date) SELECT id, date FROM {rows(id TEXT, date TEXT)}
                      WHERE TRUE ON CONFLICT DO NOTHING";
@@ -91,7 +89,7 @@ pub struct ImportCounts {
     pub workspaces: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, PartialEq)]
 struct AgentRow<'a> {
     id: &'a str,
     workspace_id: &'a str,
@@ -110,7 +108,6 @@ struct AgentRow<'a> {
 struct Child<'a> {
     id: &'a str,
     name: Option<&'a str>,
-    day: Option<&'static str>,
     date: Option<Date>,
     start_time: Option<String>,
     end_time: Option<String>,
@@ -182,8 +179,14 @@ impl Tx {
             .map(|a| agent_row(a, stored.get(&a.id)))
             .collect();
         run!(self, execute KEEP_WORKSPACES, json(&rows))?;
-        run!(self, execute UPSERT_AGENTS, json(&rows))?;
-        self.put_hours(agents).await?;
+        let as_stored = |row: &AgentRow| {
+            stored
+                .get(row.id)
+                .is_some_and(|s| *row == agent_row(s, None))
+        };
+        let changed: Vec<_> = rows.into_iter().filter(|row| !as_stored(row)).collect();
+        run!(self, execute UPSERT_AGENTS, json(&changed))?;
+        self.put_slots(agents).await?;
         self.put_exceptions(agents).await?;
         self.put_devices(agents, now).await?;
         let edits: Vec<_> = agents
@@ -195,24 +198,6 @@ impl Tx {
             })
             .collect();
         run!(self, execute DATE_EDIT, json(&edits))?;
-        Ok(())
-    }
-
-    async fn put_hours(&mut self, agents: &[Agent]) -> Result<(), StoreError> {
-        run!(self, execute CLEAR_HOURS, naming(agents, Field::Hours))?;
-        let slots: Vec<_> = agents
-            .iter()
-            .flat_map(|a| {
-                a.hours.iter().map(|s| Child {
-                    id: &a.id,
-                    day: Some(day_word(s.day)),
-                    start_time: Some(s.start.to_string()),
-                    end_time: Some(s.end.to_string()),
-                    ..Child::default()
-                })
-            })
-            .collect();
-        run!(self, execute PUT_HOURS, json(&slots))?;
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 //!   one bind and one constant text for any number of rows.
 //! - `{in_list}`: being one of the JSON array of strings bound as `$1`. On Postgres an array, which
 //!   it looks up in the index; of a subquery it may think that reading the table is cheaper.
+//! - `{place}`: where a row stands, which is the nearest way to one that this transaction has locked.
 //! - `{later}`: the function that gives the greater of two values.
 //! - `{lock}`: Postgres' `FOR UPDATE`, `{skip_locked}`: the same, but what is locked is left out; a
 //!   name behind either (`{lock o}`) is the table whose rows are meant. `SQLite` has one writer and
@@ -83,7 +84,8 @@ fn expand(fragment: &str, dialect: Dialect) -> String {
                 .filter_map(|column| column.split_whitespace().next())
                 .map(|name| format!("value->>'{name}' AS {name}"))
                 .collect();
-            format!("(SELECT {} FROM json_each($1)) AS v", columns.join(", "))
+            // A row as `json_each` hands it out is text, which each column would parse again.
+            format!("(SELECT {} FROM jsonb_each($1)) AS v", columns.join(", "))
         }
         Some(columns) => format!("json_to_recordset(CAST($1 AS json)) AS v({columns})"),
         None => match (fragment, sqlite) {
@@ -91,6 +93,8 @@ fn expand(fragment: &str, dialect: Dialect) -> String {
             ("in_list", false) => {
                 "= ANY (ARRAY(SELECT json_array_elements_text(CAST($1 AS json))))".into()
             }
+            ("place", true) => "rowid".into(),
+            ("place", false) => "ctid".into(),
             ("later", true) => "max".into(),
             ("later", false) => "greatest".into(),
             _ => lock(fragment, sqlite),
@@ -166,7 +170,7 @@ mod tests {
         let sqlite = render(text, Dialect::Sqlite);
         assert!(
             sqlite
-                .contains("(SELECT value->>'id' AS id, value->>'n' AS n FROM json_each($1)) AS v")
+                .contains("(SELECT value->>'id' AS id, value->>'n' AS n FROM jsonb_each($1)) AS v")
         );
         assert!(sqlite.contains("IN (SELECT value FROM json_each($1))"));
         assert!(!sqlite.contains("SKIP LOCKED"));

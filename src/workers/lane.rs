@@ -42,9 +42,11 @@ use crate::{
 const CLAIM: usize = 500;
 /// Looks at the outbox at least so often, should a wake-up be lost.
 const FALLBACK: Duration = Duration::from_mins(1);
-/// While less than a quarter of the places is free, so long for others to become free: each claim is a
-/// transaction, and thirty deliveries cost hardly more than one.
-const GATHER: Duration = Duration::from_millis(5);
+/// While less than a quarter of the places is free, a few such moments for others to become free: each
+/// claim is a transaction that passes over all that is under way, and a hundred deliveries cost hardly
+/// more than one.
+const MOMENT: Duration = Duration::from_millis(5);
+const MOMENTS: usize = 8;
 /// After the database failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -130,8 +132,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             tokio::pin!(freed, woken);
             freed.as_mut().enable();
             woken.as_mut().enable();
-            let gather = stop.run_until_cancelled(tokio::time::sleep(GATHER));
-            if self.nearly_full() && gather.await.is_none() {
+            if stop.run_until_cancelled(self.gather()).await.is_none() {
                 break;
             }
             let wait = match self.round(&sends, &outcomes, stop).await {
@@ -166,6 +167,15 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
 
     fn in_flight(&self) -> usize {
         self.state.in_flight.load(Ordering::Acquire)
+    }
+
+    async fn gather(&self) {
+        for _ in 0..MOMENTS {
+            if !self.nearly_full() {
+                break;
+            }
+            tokio::time::sleep(MOMENT).await;
+        }
     }
 
     /// Whether few places are free, though some are.

@@ -18,7 +18,7 @@ use crate::{
 /// Settlements in one transaction.
 const BATCH: usize = 512;
 /// So long for others to join the first. Until they are written, a crash would leave them unknown.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What became of one lease.

@@ -197,6 +197,7 @@ fn reads_a_whole_table(line: &str) -> bool {
     let holds_values = [
         "v",
         "json_each",
+        "jsonb_each",
         "picked",
         "CONSTANT",
         "open",

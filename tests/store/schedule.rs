@@ -223,6 +223,8 @@ async fn impossible_schedules_are_refused(db: Database) {
     for (what, values) in [
         ("operating_hours", "'ana', 'someday', '09:00', '17:00'"),
         ("operating_hours", "'ana', 'mon', '9:00', '17:00'"),
+        ("operating_hours", "'ana', 'mon', ' 9:00', '17:00'"),
+        ("operating_hours", "'ana', 'mon', '09:00', '17:00:00'"),
         ("operating_hours", "'ana', 'mon', '09:00', '09:00'"),
         ("operating_hours", "'ana', 'mon', '24:00', '09:00'"),
         ("operating_hours", "'ana', 'mon', '09:00', '24:01'"),
@@ -237,8 +239,10 @@ async fn impossible_schedules_are_refused(db: Database) {
         let refusal = db
             .try_sql(&format!("INSERT INTO {what} VALUES ({values})"))
             .unwrap_err();
+        let refusal = refusal.to_lowercase();
+        let said = ["check constraint", "time field value out of range"];
         assert!(
-            refusal.to_lowercase().contains("check constraint"),
+            said.iter().any(|words| refusal.contains(words)),
             "{what} {values}: {refusal}"
         );
     }

@@ -16,7 +16,7 @@ statements! {
     // That an event under way is an earlier one (`<`) follows; said, it is looked up for each row,
     // where Postgres would else gather all that are under way by reading the whole outbox.
     CLAIM = concat!("WITH picked AS MATERIALIZED (
-                 SELECT p.id FROM outbox p WHERE p.lease_until IS NULL AND p.channel = $1 AND p.due_at <= $2
+                 SELECT p.{place} AS place FROM outbox p WHERE p.lease_until IS NULL AND p.channel = $1 AND p.due_at <= $2
                      AND (p.deadline_at IS NULL OR p.deadline_at > $2) AND p.crashes BETWEEN $5 AND $6
                      AND (p.channel <> 'presence' OR NOT EXISTS (
                              SELECT 1 FROM outbox f WHERE f.receiver = p.receiver AND f.channel = 'presence'
@@ -24,8 +24,9 @@ statements! {
                          AND NOT ", overtaken!(), ")
                  ORDER BY p.due_at LIMIT $3 {skip_locked})
              UPDATE outbox SET lease_until = $4, epoch = epoch + 1, worker = $7, started_at = $2
-             WHERE id IN (SELECT id FROM picked)
-             RETURNING id, epoch, tries, batch_cap, deadline_at, receiver, transition_id, agent_id, kind, boundary_at");
+             WHERE {place} IN (SELECT place FROM picked)
+             RETURNING id, epoch, tries, batch_cap, deadline_at, receiver, transition_id, agent_id, kind,
+                 boundary_at, counterpart_at");
 }
 
 /// What to claim.
@@ -81,6 +82,10 @@ pub struct Claimed {
     pub deadline: Option<Timestamp>,
     /// What it is about, for the log.
     pub about: About,
+    /// Where it goes.
+    pub(super) channel: ChannelKind,
+    /// When this shift ends, or the next starts, UTC.
+    pub(super) counterpart: Option<Timestamp>,
     /// The phone's token.
     pub(super) receiver: DeviceToken,
 }
@@ -98,6 +103,7 @@ impl Tx {
             String,
             Option<String>,
             String,
+            Option<i64>,
             Option<i64>,
         );
         let (fewest, most) = order.crashed.range();
@@ -118,15 +124,20 @@ impl Tx {
                     agent,
                     kind,
                     boundary,
+                    counterpart,
                 )| {
+                    let at = |column, value: Option<i64>| {
+                        let at = value.map(|v| instant("outbox", column, &key, v));
+                        at.transpose()
+                    };
                     Ok(Claimed {
                         id: id("outbox", &key)?,
                         epoch,
                         tries,
                         batch_cap,
-                        deadline: deadline
-                            .map(|d| instant("outbox", "deadline_at", &key, d))
-                            .transpose()?,
+                        deadline: at("deadline_at", deadline)?,
+                        channel: order.channel,
+                        counterpart: at("counterpart_at", counterpart)?,
                         about: about(&key, transition, agent, kind, boundary)?,
                         receiver: DeviceToken::new(receiver),
                     })

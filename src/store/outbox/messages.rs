@@ -9,27 +9,23 @@ use super::claim::Claimed;
 use crate::{
     domain::{
         agent::Notify,
-        delivery::AlertKind,
-        device::{DeviceToken, Environment},
+        delivery::{AlertKind, ChannelKind},
+        device::{DeviceToken, Environment, Platform},
         presence::{Change, Event, Mode, Reason, Status},
     },
     store::{
-        StoreError, Tx, instant,
-        rows::{id, json, word},
+        About, StoreError, Tx, instant,
+        rows::{id, list, word},
         sql::{run, statements},
     },
 };
 
 statements! {
-    PUSHES = "SELECT o.id, o.transition_id, o.kind, o.agent_id, o.boundary_at, o.counterpart_at,
-                  a.timezone, a.locale, a.notify_start, a.notify_end, a.auto_offline_after_minutes, v.environment
-              FROM outbox o
-                  LEFT JOIN agents a ON a.id = o.agent_id
-                  LEFT JOIN devices v ON v.token = o.receiver AND v.agent_id = o.agent_id AND v.state = 'active'
-                      AND v.platform = CASE o.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
-              WHERE o.id {in_list}";
-    EVENTS = "SELECT o.id, t.workspace_id, t.effective_at, t.sequence, t.agent_id, t.status, t.accepts, t.reason, t.mode
-              FROM outbox o JOIN transitions t ON t.id = o.transition_id WHERE o.id {in_list}";
+    PUSHES = "SELECT a.id, a.timezone, a.locale, a.notify_start, a.notify_end, a.auto_offline_after_minutes, v.platform, v.token, v.environment
+              FROM agents a LEFT JOIN devices v ON v.agent_id = a.id AND v.state = 'active'
+              WHERE a.id {in_list}";
+    EVENTS = "SELECT id, workspace_id, effective_at, sequence, agent_id, status, accepts, reason, mode
+              FROM transitions WHERE id {in_list}";
 }
 
 /// What a push is made of, as it stands at sending time.
@@ -57,6 +53,18 @@ pub struct PushFacts {
     pub minutes: i64,
 }
 
+/// An agent as it stands when its phones are to ring.
+#[derive(Debug)]
+struct Profile {
+    timezone: String,
+    locale: Option<String>,
+    notify: Notify,
+    /// How many minutes the agent may leave a visitor without a reply.
+    minutes: Option<i64>,
+    /// The active ones: platform, token, environment.
+    phones: Vec<(String, String, String)>,
+}
+
 impl Tx {
     /// The pushes of these leases as they stand now, in the same order; `Err` says why one must not
     /// ring any more.
@@ -64,80 +72,39 @@ impl Tx {
         &mut self,
         claimed: &[Claimed],
     ) -> Result<Vec<Result<PushFacts, &'static str>>, StoreError> {
+        let agents = claimed.iter().filter_map(|c| c.about.agent.as_deref());
+        let profiles = self.profiles_of(list(agents)).await?;
+        claimed.iter().map(|c| push(c, &profiles)).collect()
+    }
+
+    async fn profiles_of(&mut self, ids: String) -> Result<HashMap<String, Profile>, StoreError> {
         type Row = (
             String,
             String,
-            String,
-            String,
-            i64,
+            Option<String>,
+            bool,
+            bool,
             Option<i64>,
             Option<String>,
             Option<String>,
-            Option<bool>,
-            Option<bool>,
-            Option<i64>,
             Option<String>,
         );
-        let rows: Vec<Row> = run!(self, all PUSHES, id_list(claimed))?;
-        let mut found = HashMap::with_capacity(rows.len());
-        for (
-            key,
-            transition,
-            kind,
-            agent,
-            at,
-            counterpart,
-            zone,
-            locale,
-            on_start,
-            on_end,
-            minutes,
-            environment,
-        ) in rows
-        {
-            let event = word("outbox", "kind", &key, &kind, AlertKind::from_word)?;
-            let notify = Notify {
-                start: on_start.unwrap_or_default(),
-                end: on_end.unwrap_or_default(),
-            };
-            let told = event != AlertKind::NoReply || minutes.is_some();
-            let facts = match (zone, notify.wants(event) && told, environment) {
-                (None, ..) => Err("agent_removed"),
-                (_, false, _) => Err("opted_out"),
-                (.., None) => Err("phone_gone"),
-                (Some(timezone), true, Some(environment)) => Ok(PushFacts {
-                    token: DeviceToken::new(""),
-                    environment: if environment == "sandbox" {
-                        Environment::Sandbox
-                    } else {
-                        Environment::Production
-                    },
-                    event,
-                    agent,
-                    timezone,
-                    locale,
-                    transition: word("outbox", "transition_id", &key, &transition, |v| {
-                        Uuid::parse_str(v).ok()
-                    })?,
-                    at: instant("outbox", "boundary_at", &key, at)?,
-                    counterpart: counterpart
-                        .map(|c| instant("outbox", "counterpart_at", &key, c))
-                        .transpose()?,
-                    minutes: minutes.unwrap_or_default(),
-                }),
-            };
-            found.insert(id("outbox", &key)?, facts);
+        let rows: Vec<Row> = run!(self, all PUSHES, ids)?;
+        let mut profiles: HashMap<String, Profile> = HashMap::with_capacity(rows.len());
+        for (agent, timezone, locale, start, end, minutes, platform, token, environment) in rows {
+            let profile = profiles.entry(agent).or_insert_with(|| Profile {
+                timezone,
+                locale,
+                notify: Notify { start, end },
+                minutes,
+                phones: Vec::new(),
+            });
+            if let (Some(platform), Some(token), Some(environment)) = (platform, token, environment)
+            {
+                profile.phones.push((platform, token, environment));
+            }
         }
-        Ok(claimed
-            .iter()
-            .map(|c| {
-                let facts = found.remove(&c.id).unwrap_or(Err("gone"))?;
-                Ok(PushFacts {
-                    token: c.receiver.clone(),
-                    ..facts
-                })
-            })
-            .collect())
+        Ok(profiles)
     }
 
     /// The presence events of these leases, in the same order.
@@ -153,7 +120,8 @@ impl Tx {
             String,
             Option<String>,
         );
-        let rows: Vec<Row> = run!(self, all EVENTS, id_list(claimed))?;
+        let transitions = list(claimed.iter().map(|c| c.about.transition.as_str()));
+        let rows: Vec<Row> = run!(self, all EVENTS, transitions)?;
         let mut found = HashMap::with_capacity(rows.len());
         for (key, workspace, effective_at, sequence, agent, status, accepts, reason, mode) in rows {
             let missing = |_: &str| None;
@@ -175,33 +143,90 @@ impl Tx {
                 },
                 (None, None) => return word("transitions", "mode", &key, "", missing),
             };
-            let id = id("outbox", &key)?;
             let effective_at = instant("transitions", "effective_at", &key, effective_at)?;
-            found.insert(
-                id,
-                Event {
-                    id,
-                    workspace,
-                    effective_at,
-                    sequence,
-                    change,
-                },
-            );
+            found.insert(key, (workspace, effective_at, sequence, change));
         }
         claimed
             .iter()
             .map(|c| {
-                found.remove(&c.id).ok_or_else(|| StoreError::Corrupt {
-                    table: "outbox",
-                    column: "transition_id",
-                    row: c.id.to_string(),
-                    problem: "its transition is gone".into(),
+                let (workspace, effective_at, sequence, change) = found
+                    .remove(&c.about.transition)
+                    .ok_or_else(|| StoreError::Corrupt {
+                        table: "outbox",
+                        column: "transition_id",
+                        row: c.id.to_string(),
+                        problem: "its transition is gone".into(),
+                    })?;
+                Ok(Event {
+                    id: c.id,
+                    workspace,
+                    effective_at,
+                    sequence,
+                    change,
                 })
             })
             .collect()
     }
 }
 
-fn id_list(claimed: &[Claimed]) -> String {
-    json(&claimed.iter().map(|c| c.id).collect::<Vec<_>>())
+impl Profile {
+    /// Where the phone of this lease is reached, or why it must not ring any more.
+    fn phone(&self, lease: &Claimed, event: AlertKind) -> Result<Environment, &'static str> {
+        // Whoever may let visitors wait for ever is told of none.
+        let told = event != AlertKind::NoReply || self.minutes.is_some();
+        let wanted = self.notify.wants(event) && told;
+        let platform = match lease.channel {
+            ChannelKind::Apns => Platform::Ios,
+            ChannelKind::Fcm | ChannelKind::Presence => Platform::Android,
+        };
+        let (platform, token) = (platform.as_str(), lease.receiver.expose());
+        let mut phones = self.phones.iter();
+        match phones.find(|(of, name, _)| of == platform && name == token) {
+            _ if !wanted => Err("opted_out"),
+            None => Err("phone_gone"),
+            Some((.., environment)) if environment == "sandbox" => Ok(Environment::Sandbox),
+            Some(_) => Ok(Environment::Production),
+        }
+    }
+}
+
+/// What a lease is to ring with, or why it must not.
+fn push(
+    claimed: &Claimed,
+    profiles: &HashMap<String, Profile>,
+) -> Result<Result<PushFacts, &'static str>, StoreError> {
+    let row = claimed.id.to_string();
+    let missing = |column| StoreError::Corrupt {
+        table: "outbox",
+        column,
+        row: row.clone(),
+        problem: "an alert has none".into(),
+    };
+    let About {
+        transition,
+        agent,
+        kind,
+        boundary,
+    } = &claimed.about;
+    let event = word("outbox", "kind", &row, kind, AlertKind::from_word)?;
+    let agent = agent.as_ref().ok_or_else(|| missing("agent_id"))?;
+    let Some(profile) = profiles.get(agent) else {
+        return Ok(Err("agent_removed"));
+    };
+    let environment = match profile.phone(claimed, event) {
+        Ok(environment) => environment,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    Ok(Ok(PushFacts {
+        token: claimed.receiver.clone(),
+        environment,
+        event,
+        agent: agent.clone(),
+        timezone: profile.timezone.clone(),
+        locale: profile.locale.clone(),
+        transition: id("transitions", transition)?,
+        at: boundary.ok_or_else(|| missing("boundary_at"))?,
+        counterpart: claimed.counterpart,
+        minutes: profile.minutes.unwrap_or_default(),
+    }))
 }
