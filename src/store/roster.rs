@@ -49,6 +49,7 @@ statements! {
                          notify_start = excluded.notify_start, notify_end = excluded.notify_end,
                          auto_offline_after_minutes = excluded.auto_offline_after_minutes,
                          receive_when_invisible = excluded.receive_when_invisible";
+    HOLD_AGENTS = "SELECT id FROM agents WHERE id {in_list} ORDER BY id {lock}";
     CLEAR_HOURS = "DELETE FROM operating_hours WHERE agent_id {in_list}";
     PUT_HOURS = "INSERT INTO operating_hours (agent_id, day, start_time, end_time)
                  SELECT id, day, start_time, end_time FROM {rows(id TEXT, day TEXT, start_time TEXT, end_time TEXT)}
@@ -168,9 +169,11 @@ impl Tx {
     }
 
     /// Writes one chunk of agents: what each names replaces what was there. `now` (UTC) dates the
-    /// edit and new registrations.
+    /// edit and new registrations. Of several chunks in one transaction, a later one has greater ids.
     pub async fn put_agents(&mut self, agents: &[Agent], now: Timestamp) -> Result<(), StoreError> {
         let ids = list(agents.iter().map(|a| a.id.as_str()));
+        let _: Vec<(String,)> = run!(self, all HOLD_AGENTS, &ids)?;
+        self.hold_states(&ids).await?;
         let stored: HashMap<String, Agent> = self
             .profiles(&ids)
             .await?
@@ -308,7 +311,7 @@ impl Tx {
     ) -> Result<Vec<Agent>, StoreError> {
         let ids = list(ids);
         let mut agents = self.profiles(&ids).await?;
-        let mut schedules = self.schedules(&ids).await?;
+        let mut schedules = self.written_hours(&ids).await?;
         let mut devices: HashMap<String, Vec<Device>> = HashMap::new();
         let rows: Vec<(String, String, String, String)> = run!(self, all DEVICES_OF, ids)?;
         for (agent, platform, token, environment) in rows {
