@@ -25,8 +25,11 @@ statements! {
                          ON CONFLICT (id) DO UPDATE SET name = excluded.name";
     ASK_INVISIBLE = "UPDATE workspaces SET ask_invisible_after_seconds = v.seconds FROM {rows(id TEXT, seconds BIGINT)}
                      WHERE workspaces.id = v.id";
+    // Those that are there are looked at and not waited for, should somebody be editing them.
     KEEP_WORKSPACES = "INSERT INTO workspaces (id, name) SELECT DISTINCT workspace_id, workspace_id
-                       FROM {rows(workspace_id TEXT)} WHERE TRUE ON CONFLICT (id) DO NOTHING";
+                       FROM {rows(workspace_id TEXT)}
+                       WHERE NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.id = v.workspace_id)
+                       ON CONFLICT (id) DO NOTHING";
     CLEAR_HOLIDAYS = "DELETE FROM holidays WHERE workspace_id {in_list}";
     PUT_HOLIDAYS = "INSERT INTO holidays (workspace_id, date) SELECT id, date FROM {rows(id TEXT, date TEXT)}
                     WHERE TRUE ON CONFLICT DO NOTHING";
