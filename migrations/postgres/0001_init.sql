@@ -306,18 +306,22 @@ CREATE INDEX reports_heard ON reports (heard_at);
 -- One statement marks all the agents it touched, and wakes the workers when it commits. A row that is
 -- marked already is marked again by each transaction: that locks it, so that no scan reads the schedule
 -- as it was before and takes the mark away when it is through. (Once in a transaction is enough.)
+-- Agents are locked in the order of their ids, here as everywhere: who waits does not wait in a ring.
 
 CREATE FUNCTION shiftbell_mark_stale(ids TEXT[]) RETURNS void LANGUAGE sql AS $$
     UPDATE agent_state SET due_at = 0,
-        stale_at = coalesce(stale_at, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT))
-    WHERE agent_id = ANY (ids) AND (stale_at IS NULL OR xmin <> pg_current_xact_id()::xid);
+        stale_at = coalesce(agent_state.stale_at, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT))
+    FROM (SELECT agent_id FROM agent_state
+          WHERE agent_id = ANY (ids) AND (stale_at IS NULL OR xmin <> pg_current_xact_id()::xid)
+          ORDER BY agent_id FOR UPDATE) AS held
+    WHERE agent_state.agent_id = held.agent_id;
     SELECT pg_notify('shiftbell_schedule', '');
 $$;
-
 CREATE FUNCTION shiftbell_agents_added() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO agent_state (agent_id, workspace_id, due_at, stale_at)
     SELECT id, workspace_id, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) FROM changed
+    ORDER BY id
     ON CONFLICT (agent_id) DO UPDATE SET due_at = 0, stale_at = coalesce(agent_state.stale_at, excluded.stale_at);
     PERFORM pg_notify('shiftbell_schedule', '');
     RETURN NULL;

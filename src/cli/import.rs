@@ -88,7 +88,10 @@ pub(super) fn read(context: &Context, file: &PathBuf, zones: &Zones) -> anyhow::
     Ok(roster)
 }
 
-async fn write(store: &Store, roster: Roster, context: &Context) -> Result<(), StoreError> {
+async fn write(store: &Store, mut roster: Roster, context: &Context) -> Result<(), StoreError> {
+    // Who locks in one order waits for others, and not in a ring.
+    roster.workspaces.sort_by(|a, b| a.id.cmp(&b.id));
+    roster.agents.sort_by(|a, b| a.id.cmp(&b.id));
     let now = context.clock.now();
     let bar = bar(roster.agents.len() as u64, "writing", "{pos}/{len} agents");
     store

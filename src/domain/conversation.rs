@@ -89,7 +89,8 @@ pub struct Heard {
 
 impl Heard {
     fn add(&mut self, report: &Report) {
-        let at = report.at;
+        // As far as the database tells instants: what comes in one request or in two is one order.
+        let at = Timestamp::from_millisecond(report.at.as_millisecond()).unwrap_or(report.at);
         match report.happened {
             Happened::Waiting => {
                 self.said.insert(at);
@@ -147,6 +148,28 @@ mod tests {
                 agent: (happened == Happened::Assigned).then(|| format!("a-{agent}")),
                 at: Timestamp::from_second(second).unwrap(),
             })
+    }
+
+    #[test]
+    fn within_a_millisecond_nothing_is_first() {
+        let assigned = |agent: &str, at: &str| Report {
+            id: String::new(),
+            happened: Happened::Assigned,
+            workspace: "acme".into(),
+            conversation: "c-1".into(),
+            agent: Some(agent.into()),
+            at: at.parse().unwrap(),
+        };
+        let both = [
+            assigned("zoe", "2026-03-30T09:00:00.0001Z"),
+            assigned("ana", "2026-03-30T09:00:00.0009Z"),
+        ];
+        let heard = heard(&both);
+        let (at, agent) = heard[&("acme", "c-1")].assigned.as_ref().unwrap();
+        assert_eq!(
+            (at.to_string(), agent.as_deref()),
+            ("2026-03-30T09:00:00Z".into(), Some("zoe"))
+        );
     }
 
     proptest! {

@@ -24,8 +24,12 @@ use crate::domain::conversation::{self, Heard, Key, Report};
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 statements! {
-    FORGET_REPORTS = "DELETE FROM reports WHERE heard_at < $1";
-    FORGET_CONVERSATIONS = "DELETE FROM conversations WHERE heard_at < $1 RETURNING workspace_id";
+    // What others forget, or hear of just now, is left to them.
+    FORGET_REPORTS = "DELETE FROM reports WHERE (workspace_id, id) IN
+                      (SELECT workspace_id, id FROM reports WHERE heard_at < $1 {skip_locked})";
+    FORGET_CONVERSATIONS = "DELETE FROM conversations WHERE (workspace_id, id) IN
+                                (SELECT workspace_id, id FROM conversations WHERE heard_at < $1 {skip_locked})
+                            RETURNING workspace_id";
     NEW_REPORTS = "INSERT INTO reports (workspace_id, id, heard_at)
                    SELECT workspace_id, id, heard_at FROM {rows(workspace_id TEXT, id TEXT, heard_at BIGINT)}
                    WHERE TRUE ON CONFLICT DO NOTHING RETURNING workspace_id, id";
@@ -65,7 +69,6 @@ statements! {
     TAKE_BACK = "UPDATE agent_state SET no_reply_at = NULL
                  FROM {rows(agent_id TEXT, no_reply_at BIGINT)}
                  WHERE agent_state.agent_id = v.agent_id AND agent_state.no_reply_at = v.no_reply_at";
-    CONCERNED = "SELECT agent_id FROM agent_state WHERE agent_id {in_list} ORDER BY agent_id {lock}";
     LOOK_AGAIN = "UPDATE agent_state SET due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END WHERE agent_id {in_list}";
 }
 
@@ -174,7 +177,7 @@ impl Tx {
             return Ok(());
         }
         let agents = list(agents.iter().map(|(agent,)| agent.as_str()));
-        let _: Vec<(String,)> = run!(self, all CONCERNED, &agents)?;
+        self.hold_states(&agents).await?;
         if !taken_back.is_empty() {
             run!(self, execute TAKE_BACK, json(taken_back))?;
         }

@@ -1,7 +1,7 @@
 //! Reading who is due, with everything a trigger needs to decide.
 //!
-//! A batch costs nine statements however many agents it holds, and agents who are not due are
-//! never read. One corrupt row spoils its own agent only ([`Facts::schedule`] is a `Result`).
+//! A batch costs nine statements however many agents it holds, three more where visitors matter to one of
+//! them, and agents who are not due are never read. One corrupt row spoils its own agent only ([`Facts::schedule`] is a `Result`).
 
 use std::collections::HashMap;
 
@@ -24,6 +24,7 @@ use crate::domain::{
 statements! {
     DUE = "SELECT agent_id, workspace_id, status, accepts, sequence, evaluated_at, boundary_at, stale_at, no_reply_at
            FROM agent_state WHERE due_at <= $1 ORDER BY due_at LIMIT $2 {skip_locked}";
+    HOLD_STATES = "SELECT agent_id FROM agent_state WHERE agent_id {in_list} ORDER BY agent_id {lock}";
     AGENTS = "SELECT id, workspace_id, timezone, notify_start, notify_end, auto_offline_after_minutes, receive_when_invisible
               FROM agents WHERE id {in_list}";
     SLOTS = "SELECT agent_id, day, start_time, end_time FROM operating_hours WHERE agent_id {in_list}";
@@ -114,7 +115,23 @@ impl Tx {
             .collect()
     }
 
+    /// Locks what was recorded of these agents, in the order in which everybody does who locks several.
+    pub(super) async fn hold_states(&mut self, ids: &str) -> Result<(), StoreError> {
+        let _: Vec<(String,)> = run!(self, all HOLD_STATES, ids)?;
+        Ok(())
+    }
+
+    /// Everything a decision about these agents needs.
     pub(super) async fn schedules(&mut self, ids: &str) -> Result<Parts, StoreError> {
+        let mut parts = self.written_hours(ids).await?;
+        self.by_hand_of(ids, &mut parts).await?;
+        self.phones_and_pending(ids, &mut parts).await?;
+        self.conversations_of(&mut parts).await?;
+        Ok(parts)
+    }
+
+    /// These agents' settings and hours alone.
+    pub(super) async fn written_hours(&mut self, ids: &str) -> Result<Parts, StoreError> {
         let agents: Vec<AgentRow> = run!(self, all AGENTS, ids)?;
         let mut parts: Parts = agents.into_iter().map(without_parts).collect();
         let slots: Vec<(String, String, String, String)> = run!(self, all SLOTS, ids)?;
@@ -164,9 +181,6 @@ impl Tx {
                 Ok(())
             });
         }
-        self.by_hand_of(ids, &mut parts).await?;
-        self.phones_and_pending(ids, &mut parts).await?;
-        self.conversations_of(&mut parts).await?;
         Ok(parts)
     }
 

@@ -271,8 +271,11 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
     .chain(log::statements())
 }
 
+/// In milliseconds, but for the very last second, whose milliseconds could not be read back.
 fn ms(instant: Timestamp) -> i64 {
-    instant.as_millisecond()
+    instant
+        .as_millisecond()
+        .min(Timestamp::MAX.as_second() * 1000)
 }
 
 fn instant(

@@ -27,8 +27,11 @@ statements! {
                          ON CONFLICT (id) DO UPDATE SET name = excluded.name";
     ASK_INVISIBLE = "UPDATE workspaces SET ask_invisible_after_seconds = v.seconds FROM {rows(id TEXT, seconds BIGINT)}
                      WHERE workspaces.id = v.id";
+    // Those that are there are looked at and not waited for, should somebody be editing them.
     KEEP_WORKSPACES = "INSERT INTO workspaces (id, name) SELECT DISTINCT workspace_id, workspace_id
-                       FROM {rows(workspace_id TEXT)} WHERE TRUE ON CONFLICT (id) DO NOTHING";
+                       FROM {rows(workspace_id TEXT)}
+                       WHERE NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.id = v.workspace_id)
+                       ON CONFLICT (id) DO NOTHING";
     CLEAR_HOLIDAYS = "DELETE FROM holidays WHERE workspace_id {in_list}";
     PUT_HOLIDAYS = "INSERT INTO holidays (workspace_id, date) SELECT id, date FROM {rows(id TEXT, date TEXT)}
                     WHERE TRUE ON CONFLICT DO NOTHING";
@@ -51,6 +54,7 @@ statements! {
                          notify_start = excluded.notify_start, notify_end = excluded.notify_end,
                          auto_offline_after_minutes = excluded.auto_offline_after_minutes,
                          receive_when_invisible = excluded.receive_when_invisible";
+    HOLD_AGENTS = "SELECT id FROM agents WHERE id {in_list} ORDER BY id {lock}";
     CLEAR_OVERRIDES = "DELETE FROM overrides WHERE agent_id {in_list}";
     PUT_OVERRIDES = "INSERT INTO overrides (agent_id, date) SELECT id, date FROM {rows(id TEXT, date TEXT)}
                      WHERE TRUE ON CONFLICT DO NOTHING";
@@ -165,9 +169,11 @@ impl Tx {
     }
 
     /// Writes one chunk of agents: what each names replaces what was there. `now` (UTC) dates the
-    /// edit and new registrations.
+    /// edit and new registrations. Of several chunks in one transaction, a later one has greater ids.
     pub async fn put_agents(&mut self, agents: &[Agent], now: Timestamp) -> Result<(), StoreError> {
         let ids = list(agents.iter().map(|a| a.id.as_str()));
+        let _: Vec<(String,)> = run!(self, all HOLD_AGENTS, &ids)?;
+        self.hold_states(&ids).await?;
         let stored: HashMap<String, Agent> = self
             .profiles(&ids)
             .await?
@@ -293,7 +299,7 @@ impl Tx {
     ) -> Result<Vec<Agent>, StoreError> {
         let ids = list(ids);
         let mut agents = self.profiles(&ids).await?;
-        let mut schedules = self.schedules(&ids).await?;
+        let mut schedules = self.written_hours(&ids).await?;
         let mut devices: HashMap<String, Vec<Device>> = HashMap::new();
         let rows: Vec<(String, String, String, String)> = run!(self, all DEVICES_OF, ids)?;
         for (agent, platform, token, environment) in rows {

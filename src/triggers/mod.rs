@@ -6,7 +6,7 @@
 //! colleagues ([`overflow`]) let an invisible agent have conversations.
 //!
 //! A new trigger is a file here and a line in [`decide`], which joins what they ask for into one
-//! [`Decision`]. `tests.rs` walks through the behaviour table row by row.
+//! [`Decision`]. `tests` walks through the behaviour table row by row.
 
 mod alerts;
 mod no_reply;

@@ -11,6 +11,8 @@ use crate::{
 on_both!(
     a_status_set_by_hand_holds_until_the_hours_change,
     a_time_may_be_given_with_it,
+    what_is_answered_is_what_is_stored,
+    a_status_that_cannot_be_read_is_set_anew,
     agents_set_their_own,
 );
 
@@ -69,6 +71,38 @@ async fn a_time_may_be_given_with_it(db: Database) {
     platform.put(path, json!({})).await.refused(422, &[]);
     let nobody = "/v1/agents/nobody/status";
     platform.get(nobody).await.refused(404, &[]);
+}
+
+async fn what_is_answered_is_what_is_stored(db: Database) {
+    let desk = hired(db).await;
+    let platform = desk.platform().await;
+    let path = "/v1/agents/a-1/status";
+    desk.clock
+        .set("2026-03-30T08:00:00.123456789Z".parse().unwrap());
+    // The end of time is a time, too.
+    for until in ["2026-03-30T08:30:00.987654321Z", "9999-12-30T22:00:00.999Z"] {
+        let set = json!({"status": "online", "until": until});
+        let set = platform.put(path, set).await.ok(200);
+        assert_eq!(set["by_hand"]["set_at"], "2026-03-30T08:00:00.123Z");
+        assert_eq!(platform.get(path).await.ok(200), set);
+    }
+}
+
+async fn a_status_that_cannot_be_read_is_set_anew(db: Database) {
+    let desk = hired(db).await;
+    let platform = desk.platform().await;
+    desk.db.sql(&format!(
+        "INSERT INTO set_by_hand VALUES ('a-1', 'online', 0, {})",
+        i64::MAX
+    ));
+    platform.get("/v1/agents/a-1").await.ok(200);
+    platform.get("/v1/workspaces/acme/coverage").await.ok(200);
+    let path = "/v1/agents/a-1/status";
+    platform
+        .put(path, json!({"status": "online"}))
+        .await
+        .ok(200);
+    platform.get(path).await.ok(200);
 }
 
 async fn agents_set_their_own(db: Database) {

@@ -18,7 +18,9 @@ on_both!(
     a_setting_that_no_day_has_spoils_its_own_agents_alone,
     a_report_is_not_lost_on_who_turns_invisible_meanwhile,
     the_longest_wait_is_known_to_the_willing,
+    reports_and_edits_do_not_wait_in_a_ring,
     what_nobody_reports_on_is_forgotten,
+    what_is_heard_of_just_now_is_not_waited_for_to_be_forgotten,
 );
 
 fn report(id: &str, happened: Happened, time: &str) -> Report {
@@ -302,4 +304,91 @@ async fn what_nobody_reports_on_is_forgotten(db: Database) {
         "ben",
         "whoever was asked for it is let go"
     );
+}
+
+async fn what_is_heard_of_just_now_is_not_waited_for_to_be_forgotten(db: Database) {
+    if db.store.dialect() == shiftbell::store::sql::Dialect::Sqlite {
+        return; // Its one writer waits for nobody.
+    }
+    team(&db).await;
+    db.hire("eve", "other");
+    db.report(&told(), "09:30:00").await;
+    db.sql(&format!(
+        "UPDATE conversations SET heard_at = {}",
+        ms("09:30:00") - 86_400_001
+    ));
+    let mut busy = db.store.begin().await.unwrap();
+    let before = at("09:29:59");
+    let message = report("e-9", Happened::VisitorMessage, "09:29:00");
+    busy.report(&[message], before).await.unwrap();
+    let theirs = Report {
+        workspace: "other".into(),
+        ..report("e-1", Happened::Waiting, "09:30:00")
+    };
+    let wait = std::time::Duration::from_secs(5);
+    let reported = tokio::time::timeout(wait, db.report(&[theirs], "09:30:00")).await;
+    assert_eq!(reported, Ok(1), "two platforms do not wait for each other");
+    busy.commit().await.unwrap();
+    assert_eq!(
+        db.sql("SELECT count(*) FROM conversations"),
+        "2",
+        "and what was heard of is kept"
+    );
+}
+
+async fn reports_and_edits_do_not_wait_in_a_ring(db: Database) {
+    use shiftbell::domain::agent::{Agent, Field, Workspace};
+    team(&db).await;
+    db.hire("zoe", "acme");
+    db.sql("UPDATE agents SET auto_offline_after_minutes = 10");
+    let taken = |id: &str, agent: &str| Report {
+        agent: Some(agent.into()),
+        conversation: agent.into(),
+        ..report(id, Happened::Assigned, "09:00:00")
+    };
+    for (turn, import) in [false, true].into_iter().enumerate() {
+        // Read from end to end, Zoe's row comes before Ana's.
+        for agent in ["zoe", "ana"] {
+            db.sql(&format!(
+                "UPDATE agent_state SET stale_at = NULL, problem = '' WHERE agent_id = '{agent}'"
+            ));
+        }
+        let mut events = db.store.begin().await.unwrap();
+        let id = |n: usize| format!("e-{turn}-{n}");
+        events
+            .report(&[taken(&id(1), "ana")], at("09:00:01"))
+            .await
+            .unwrap();
+        let store = db.store.clone();
+        let edit = tokio::spawn(async move {
+            let mut tx = store.begin().await?;
+            if import {
+                let team = ["zoe", "ana"].map(|id| {
+                    let mut agent = Agent::new(id, "acme", id, "UTC");
+                    agent.named.insert(Field::ReceiveWhenInvisible);
+                    agent.receive_when_invisible = true;
+                    agent
+                });
+                tx.put_agents(&team, at("09:00:02")).await?;
+            } else {
+                let holidays = Some(vec!["2026-12-25".parse().unwrap()]);
+                let (id, name) = ("acme".into(), "Acme".into());
+                let acme = Workspace {
+                    id,
+                    name,
+                    holidays,
+                    ask_invisible: None,
+                };
+                tx.put_workspaces(&[acme]).await?;
+            }
+            tx.commit().await
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        events
+            .report(&[taken(&id(2), "zoe")], at("09:00:01"))
+            .await
+            .unwrap();
+        events.commit().await.unwrap();
+        edit.await.unwrap().unwrap();
+    }
 }

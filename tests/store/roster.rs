@@ -15,6 +15,7 @@ on_both!(
     an_ios_token_is_the_same_in_either_case,
     an_edit_is_dated_by_the_import,
     many_agents_are_paged,
+    an_import_does_not_wait_for_who_edits_the_workspace,
 );
 
 const WHOLE: &str = r#"{"id":"ana","workspace":"acme","name":"Ana Ruiz","photo_url":"https://example.com/ana.png","timezone":"Europe/Paris","locale":"fr","hours":[{"day":"mon","start":"09:00","end":"12:30"},{"day":"fri","start":"22:00","end":"06:00"}],"overrides":[{"date":"2026-12-25","slots":[]},{"date":"2026-12-31","slots":[{"start":"09:00","end":"12:00"}]}],"away":[{"from":"2026-07-01T12:00","until":"2026-07-14T00:00"}],"notify":{"start":true,"end":true},"devices":[{"platform":"android","token":"fcm-token"},{"platform":"ios","token":"00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0","environment":"sandbox"}],"auto_offline_after_minutes":10,"receive_when_invisible":true}"#;
@@ -207,4 +208,22 @@ async fn an_ios_token_is_the_same_in_either_case(db: Database) {
         ))
         .is_err()
     );
+}
+
+async fn an_import_does_not_wait_for_who_edits_the_workspace(db: Database) {
+    if db.store.dialect() == shiftbell::store::sql::Dialect::Sqlite {
+        return; // One writes at a time.
+    }
+    import(&db, WHOLE, "09:00:00").await;
+    let mut edit = db.store.begin().await.unwrap();
+    let mut acme = edit.hold_workspace("acme").await.unwrap().unwrap();
+    acme.name = "Acme Ltd".into();
+    edit.put_workspaces(std::slice::from_ref(&acme))
+        .await
+        .unwrap();
+    // Who edits holidays waits for agents, and an import that holds them would wait in a ring.
+    let wait = std::time::Duration::from_secs(5);
+    let waited = tokio::time::timeout(wait, import(&db, WHOLE, "09:01:00")).await;
+    assert!(waited.is_ok());
+    edit.commit().await.unwrap();
 }

@@ -114,9 +114,9 @@ pub(super) async fn put(
     let target = (&*id, Some(agent.workspace.as_str()));
     tx.audit(&caller.actor(), "agent.status", &[target], now)
         .await?;
-    let recorded = tx.status(&id).await?;
+    let (set, recorded) = (tx.by_hand(&id).await?, tx.status(&id).await?);
     tx.commit().await?;
-    Ok(Answer(body(&id, recorded, Some(set), &hours, now)))
+    Ok(Answer(body(&id, recorded, set, &hours, now)))
 }
 
 fn body(
