@@ -317,6 +317,7 @@ CREATE FUNCTION shiftbell_mark_stale(ids TEXT[]) RETURNS void LANGUAGE sql AS $$
     WHERE agent_state.agent_id = held.agent_id;
     SELECT pg_notify('shiftbell_schedule', '');
 $$;
+
 CREATE FUNCTION shiftbell_agents_added() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO agent_state (agent_id, workspace_id, due_at, stale_at)

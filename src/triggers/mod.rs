@@ -1,9 +1,9 @@
 //! What can change a status. Each trigger is pure: from stored facts and `now` to what it asks for.
 //!
 //! The desired status is a pure function of what is stored; the decision acts on its difference
-//! from the status recorded last and never replays history. The clock ([`shift`]) says what the hours
-//! or a hand ask for; a visitor left without a reply ([`no_reply`]) turns online into offline; slow
-//! colleagues ([`overflow`]) let an invisible agent have conversations.
+//! from the status recorded last and never replays history. The clock (`shift`) says what the hours
+//! or a hand ask for; a visitor left without a reply (`no_reply`) turns online into offline; slow
+//! colleagues (`overflow`) let an invisible agent have conversations.
 //!
 //! A new trigger is a file here and a line in [`decide`], which joins what they ask for into one
 //! [`Decision`]. `tests` walks through the behaviour table row by row.
