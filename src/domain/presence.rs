@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::hours::BoundaryKind;
+
 /// An agent's status on the chat platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,6 +34,15 @@ pub enum Reason {
     Overflow,
     /// The recorded status was not the true one: first start, an edit, a clock that stepped.
     Sync,
+}
+
+impl From<BoundaryKind> for Reason {
+    fn from(kind: BoundaryKind) -> Self {
+        match kind {
+            BoundaryKind::Start => Self::HoursStart,
+            BoundaryKind::End => Self::HoursEnd,
+        }
+    }
 }
 
 /// What visitors of a workspace meet.

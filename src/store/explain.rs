@@ -8,7 +8,7 @@ mod read;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Store, StoreError, Tx, ms, sql::statements};
+use super::{Store, StoreError, Tx, sql::statements};
 use crate::domain::{
     explain::{Facts, Timetable, meant, occasion::minute},
     hours::BoundaryKind,
@@ -26,7 +26,7 @@ macro_rules! recorded {
         concat!(
             "SELECT id, workspace_id, reason, status, accepts, cause, waiting_since, sequence, boundary_kind, boundary_at, effective_at,
                  recorded_at, missed
-             FROM transitions WHERE agent_id = $1 AND ",
+             FROM transitions WHERE ",
             $wanted
         )
     };
@@ -35,12 +35,10 @@ macro_rules! recorded {
 statements! {
     EXPLAIN_STATE = "SELECT workspace_id, evaluated_at, stale_at, problem FROM agent_state WHERE agent_id = $1";
     // The newest change before an instant and some before it.
-    CHANGES_UNTIL = recorded!("sequence IS NOT NULL AND effective_at < $2 ORDER BY sequence DESC LIMIT 10");
-    CHANGES_AFTER = recorded!("sequence > $2 ORDER BY sequence LIMIT 10");
+    CHANGES_UNTIL = recorded!("agent_id = $1 AND sequence IS NOT NULL AND effective_at < $2 ORDER BY sequence DESC LIMIT 10");
+    CHANGES_AFTER = recorded!("agent_id = $1 AND sequence > $2 ORDER BY sequence LIMIT 10");
     FIRST_CHANGE = "SELECT workspace_id, recorded_at FROM transitions WHERE agent_id = $1 AND sequence = 1";
-    THESE_RECORDED = "SELECT id, workspace_id, reason, status, accepts, cause, waiting_since, sequence, boundary_kind, boundary_at,
-                          effective_at, recorded_at, missed
-                      FROM transitions WHERE id {in_list} AND agent_id = $2";
+    THESE_RECORDED = recorded!("id {in_list} AND agent_id = $2");
     ALERTS_OF = "SELECT id FROM outbox
                  WHERE agent_id = $1 AND channel <> 'presence' AND boundary_at >= $2 AND boundary_at < $3
                  UNION ALL SELECT id FROM deliveries
@@ -134,10 +132,7 @@ impl Store {
                     .map(|boundary| (boundary.kind, boundary.at)),
             );
         }
-        let id = |(kind, at): (BoundaryKind, Timestamp)| {
-            let subject = format!("boundary|{}|{}", question.agent, kind.as_str());
-            self.event_id(&subject, ms(at)).to_string()
-        };
+        let id = |(kind, at)| self.boundary_id(question.agent, kind, at).to_string();
         all.into_iter().map(id).collect()
     }
 }

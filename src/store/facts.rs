@@ -9,12 +9,12 @@ use jiff::{SignedDuration, Timestamp, civil};
 
 use super::{
     StoreError, Tx, instant, ms,
-    rows::{id, list, word},
+    rows::{id, list, push_channel, word},
     sql::{run, statements},
 };
 use crate::domain::{
     agent::Notify,
-    delivery::{AlertKind, ChannelKind},
+    delivery::AlertKind,
     device::DeviceToken,
     hours::{Away, DaySlot, Override, Slot},
     plan::{Facts, PendingAlert, Phone, Recorded, Schedule},
@@ -187,11 +187,7 @@ impl Tx {
     async fn phones_and_pending(&mut self, ids: &str, parts: &mut Parts) -> Result<(), StoreError> {
         let phones: Vec<(String, String, String)> = run!(self, all PHONES, ids)?;
         for (agent, platform, token) in phones {
-            let channel = if platform == "ios" {
-                ChannelKind::Apns
-            } else {
-                ChannelKind::Fcm
-            };
+            let channel = push_channel(&platform);
             add(parts, &agent, |schedule| {
                 schedule.phones.push(Phone {
                     channel,

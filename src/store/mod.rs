@@ -61,6 +61,9 @@ use sql::Dialect;
 
 use crate::domain::delivery::{ChannelKind, DeliveryState};
 
+/// Under which key of `meta` stands when a worker last evaluated anybody.
+pub const LAST_EVALUATION: &str = "last_evaluation";
+
 /// A database. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Store {

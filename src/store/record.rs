@@ -120,6 +120,11 @@ impl Store {
         self.event_id(&format!("transition|{agent}"), sequence)
     }
 
+    /// The id of the transition that records a boundary at which the agent's status does not change.
+    pub(super) fn boundary_id(&self, agent: &str, kind: BoundaryKind, at: Timestamp) -> Uuid {
+        self.event_id(&format!("boundary|{agent}|{}", kind.as_str()), ms(at))
+    }
+
     /// Writes what was decided at `now` (UTC) in the transaction that locked those agents. With
     /// `post`, changes of status are posted to the presence API. Tells which deliveries came to
     /// their end by it.
@@ -198,16 +203,12 @@ impl<'a> Batch<'a> {
         let Alert {
             at, counterpart, ..
         } = reached.alert;
-        let (word, reason) = match reached.kind {
-            BoundaryKind::Start => ("start", Reason::HoursStart),
-            BoundaryKind::End => ("end", Reason::HoursEnd),
-        };
         TransitionRow {
-            id: store.event_id(&format!("boundary|{}|{word}", decision.agent), ms(at)),
+            id: store.boundary_id(&decision.agent, reached.kind, at),
             workspace_id: &decision.workspace,
             agent_id: Some(&decision.agent),
-            reason: reason.as_str(),
-            boundary_kind: Some(word),
+            reason: Reason::from(reached.kind).as_str(),
+            boundary_kind: Some(reached.kind.as_str()),
             boundary_at: Some(ms(at)),
             counterpart_at: counterpart.map(ms),
             missed: reached.missed,

@@ -21,6 +21,14 @@ pub(super) fn word<T>(
     })
 }
 
+/// The push service that reaches phones of a stored platform; the schema allows no third.
+pub(super) fn push_channel(platform: &str) -> ChannelKind {
+    match platform {
+        "ios" => ChannelKind::Apns,
+        _ => ChannelKind::Fcm,
+    }
+}
+
 /// Reads a stored delivery or transition id.
 pub(super) fn id(table: &'static str, value: &str) -> Result<Uuid, StoreError> {
     word(table, "id", value, value, |v| Uuid::parse_str(v).ok())

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Desired, NoReply, Rules};
 use crate::domain::{
-    hours::{Boundary, BoundaryKind, OperatingHours},
+    hours::{Boundary, OperatingHours},
     plan::{ByHand, Recorded, Schedule},
     presence::{Reason, Status},
 };
@@ -99,9 +99,5 @@ fn since(
 
 /// A boundary, as the reason for a change.
 pub(super) fn told(boundary: &Boundary) -> (Reason, Timestamp) {
-    let reason = match boundary.kind {
-        BoundaryKind::Start => Reason::HoursStart,
-        BoundaryKind::End => Reason::HoursEnd,
-    };
-    (reason, boundary.at)
+    (boundary.kind.into(), boundary.at)
 }

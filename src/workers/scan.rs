@@ -18,7 +18,7 @@ use crate::{
         plan::Decision,
         zone::{DataVersion, Zones},
     },
-    store::{Due, Store, StoreError},
+    store::{Due, LAST_EVALUATION, Store, StoreError},
     telemetry::metrics,
     triggers::{self, Rules},
 };
@@ -26,8 +26,6 @@ use crate::{
 /// Agents in one transaction.
 const BATCH: i64 = 500;
 
-/// When the newest evaluation was, for telling that the clock stepped back.
-const LAST_EVALUATION: &str = "last_evaluation";
 /// Workers' clocks differ by so much, in milliseconds, without any having stepped.
 const CLOCK_TOLERANCE_MS: i64 = 2_000;
 /// The version of the time-zone data the plans were made with.

@@ -64,14 +64,6 @@ pub(super) fn rings(reason: Reason) -> bool {
     }
 }
 
-/// The reason of a boundary.
-pub(super) fn reason_of(kind: BoundaryKind) -> Reason {
-    match kind {
-        BoundaryKind::Start => Reason::HoursStart,
-        BoundaryKind::End => Reason::HoursEnd,
-    }
-}
-
 /// The boundary of a reason, where it is one's.
 pub(super) fn boundary_of(reason: Reason) -> Option<BoundaryKind> {
     match reason {
@@ -93,7 +85,7 @@ pub fn meant<'a>(facts: &Facts, timetable: Option<&Timetable<'a>>) -> Meant<'a> 
     let (from, until) = minute(facts.at);
     let planned = timetable.and_then(|timetable| timetable.last_before(until));
     let planned = planned.map(|boundary| Occasion {
-        reason: reason_of(boundary.kind),
+        reason: boundary.kind.into(),
         at: boundary.at,
     });
     let known = planned.into_iter().chain(recorded(facts));
@@ -109,7 +101,7 @@ pub fn meant<'a>(facts: &Facts, timetable: Option<&Timetable<'a>>) -> Meant<'a> 
             came: Some(at),
             ..
         }) => Some(Occasion {
-            reason: reason_of(kind),
+            reason: kind.into(),
             at,
         }),
         Some(_) => None,
@@ -121,7 +113,7 @@ pub fn meant<'a>(facts: &Facts, timetable: Option<&Timetable<'a>>) -> Meant<'a> 
 fn recorded(facts: &Facts) -> impl Iterator<Item = Occasion> {
     let changes = facts.transitions.iter().filter_map(|transition| {
         if let Some((kind, at)) = transition.boundary {
-            let reason = reason_of(kind);
+            let reason = kind.into();
             return Some(Occasion { reason, at });
         }
         let reason = Reason::from_word(&transition.reason)?;

@@ -10,16 +10,15 @@ use super::{
 };
 use crate::{
     domain::{
-        delivery::ChannelKind,
         explain::{Attempt, Delivery, Facts, Phone, State, Transition},
         hours::BoundaryKind,
         presence::Status,
     },
     store::{
-        AttemptRow, DeliveryRow, PhoneRow, StoreError, Tx, instant,
+        AttemptRow, DeliveryRow, LAST_EVALUATION, PhoneRow, StoreError, Tx, instant,
         log::fingerprint,
         ms,
-        rows::{list, word},
+        rows::{list, push_channel, word},
         sql::run,
     },
 };
@@ -28,8 +27,6 @@ use crate::{
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(31 * 24 + 1);
 /// How long before, by a clock that ran ahead.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
-/// When a worker last evaluated anybody; the scan writes it.
-const LAST_EVALUATION: &str = "last_evaluation";
 
 type Row = (
     String,
@@ -117,11 +114,7 @@ impl Tx {
         }
         let phones = self.phones(agent).await?.into_iter();
         let told = phones.map(|phone: PhoneRow| Phone {
-            channel: if phone.platform == "ios" {
-                ChannelKind::Apns
-            } else {
-                ChannelKind::Fcm
-            },
+            channel: push_channel(&phone.platform),
             since: since.remove(&phone.fingerprint),
             fingerprint: phone.fingerprint,
             state: phone.state,
