@@ -77,6 +77,8 @@ pub enum Change {
     Agent {
         /// The agent's id.
         agent: String,
+        /// The agent's id in the product that is driven, where it is another one.
+        external: Option<String>,
         /// The new status.
         status: Status,
         /// Whether new conversations may be routed to the agent.

@@ -4,7 +4,7 @@
 //! A new channel is a file in `channels`, a variant of `ChannelKind`, and a line in each function
 //! here.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -16,11 +16,14 @@ use super::{
 };
 use crate::{
     channels::{
-        Channel, ChannelError, Checkup, apns, apns::Apns, fcm, fcm::Fcm, presence,
-        presence::Presence,
+        Channel, ChannelError, Checkup, apns, apns::Apns, driver, driver::Driver, fcm, fcm::Fcm,
+        presence, presence::Presence,
     },
-    config::{Config, Pace},
-    domain::delivery::{ChannelKind, Judgement, Push},
+    config::{self, Config},
+    domain::{
+        delivery::{ChannelKind, Judgement, Push},
+        pace::Pace,
+    },
 };
 
 /// The wire clients that are switched on.
@@ -32,6 +35,8 @@ pub struct Receivers {
     pub fcm: Option<Arc<Fcm>>,
     /// The chat platform.
     pub presence: Option<Arc<Presence>>,
+    /// A chat product in its place.
+    pub driver: Option<Arc<Driver>>,
 }
 
 impl Receivers {
@@ -70,10 +75,24 @@ impl Receivers {
                 max_in_flight: c.pace.max_in_flight as usize,
             })
         });
+        let driver = config.driver.as_ref().map(|c| {
+            Driver::new(driver::Options {
+                description: c.description.clone(),
+                url: c.url.clone(),
+                token: c.token.clone(),
+                agent_tokens: c.agent_tokens.clone(),
+                account: c.account.clone(),
+                user: c.user.clone(),
+                extra_ca: c.ca.clone(),
+                request_timeout: timeout,
+                max_in_flight: c.max_in_flight as usize,
+            })
+        });
         Ok(Self {
             apns: apns.transpose()?.map(Arc::new),
             fcm: fcm.transpose()?.map(Arc::new),
             presence: presence.transpose()?.map(Arc::new),
+            driver: driver.transpose()?.map(Arc::new),
         })
     }
 
@@ -115,7 +134,13 @@ impl Receivers {
         vec![
             (ChannelKind::Apns, check!(self.apns)),
             (ChannelKind::Fcm, check!(self.fcm)),
-            (ChannelKind::Presence, check!(self.presence)),
+            (
+                ChannelKind::Presence,
+                match check!(self.driver) {
+                    Some(checked) => Some(checked),
+                    None => check!(self.presence),
+                },
+            ),
         ]
     }
 }
@@ -126,36 +151,37 @@ pub struct Lanes {
     apns: Option<Lane<Apns>>,
     fcm: Option<Lane<Fcm>>,
     presence: Option<Lane<Presence>>,
+    driver: Option<Lane<Driver>>,
 }
 
 impl Lanes {
     /// Lanes for `receivers`, with the pace and the times of the configuration.
     pub fn new(shared: &Shared, config: &Config, receivers: &Receivers, scan: &Arc<Scan>) -> Self {
-        let limits = |pace: &Pace| Limits {
+        let limits = Limits {
             lease: config.delivery.lease,
             request_timeout: config.delivery.request_timeout,
-            per_second: pace.max_per_second,
         };
         macro_rules! lane {
-            ($channel:ident) => {
+            ($channel:ident, $pace:expr) => {
                 receivers
                     .$channel
                     .as_ref()
                     .zip(config.$channel.as_ref())
                     .map(|(channel, section)| {
-                        Lane::new(
-                            shared.clone(),
-                            Arc::clone(channel),
-                            limits(&section.pace),
-                            Arc::clone(scan),
-                        )
+                        let pace = Arc::new(Mutex::new($pace(section)));
+                        let (shared, channel) = (shared.clone(), Arc::clone(channel));
+                        Lane::new(shared, channel, limits, pace, Arc::clone(scan))
                     })
             };
         }
+        let per_second = |pace: &config::Pace| Pace::new(pace.max_per_second);
         Self {
-            apns: lane!(apns),
-            fcm: lane!(fcm),
-            presence: lane!(presence),
+            apns: lane!(apns, |c: &config::Apns| per_second(&c.pace)),
+            fcm: lane!(fcm, |c: &config::Fcm| per_second(&c.pace)),
+            presence: lane!(presence, |c: &config::Presence| per_second(&c.pace)),
+            driver: lane!(driver, |c: &config::Driver| Pace::per_minute(
+                c.max_per_minute
+            )),
         }
     }
 
@@ -171,9 +197,13 @@ impl Lanes {
                 }
             };
         }
-        let (apns, fcm, presence) =
-            tokio::join!(run!(self.apns), run!(self.fcm), run!(self.presence));
-        apns + fcm + presence
+        let (apns, fcm, presence, driver) = tokio::join!(
+            run!(self.apns),
+            run!(self.fcm),
+            run!(self.presence),
+            run!(self.driver)
+        );
+        apns + fcm + presence + driver
     }
 
     /// Each lane's state, in the order ops read them.
@@ -191,6 +221,7 @@ impl Lanes {
             state!(Apns, self.apns),
             state!(Fcm, self.fcm),
             state!(Presence, self.presence),
+            state!(Presence, self.driver),
         ];
         states.into_iter().flatten().collect()
     }

@@ -62,7 +62,7 @@ impl Engine {
             useful_for: config.delivery.useful_for,
             push: receivers.push(),
         };
-        let post = receivers.presence.is_some();
+        let post = receivers.presence.is_some() || receivers.driver.is_some();
         let scan = Arc::new(Scan::new(
             shared.clone(),
             rules,

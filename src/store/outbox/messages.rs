@@ -107,8 +107,13 @@ impl Tx {
         Ok(profiles)
     }
 
-    /// The presence events of these leases, in the same order.
-    pub async fn events(&mut self, claimed: &[Claimed]) -> Result<Vec<Event>, StoreError> {
+    /// The presence events of these leases, in the same order; with the agents' ids in the product
+    /// `named_in`, where there is one.
+    pub async fn events(
+        &mut self,
+        claimed: &[Claimed],
+        named_in: Option<&str>,
+    ) -> Result<Vec<Event>, StoreError> {
         type Row = (
             String,
             String,
@@ -137,6 +142,7 @@ impl Tx {
                     accepts_conversations: accepts,
                     reason: word("transitions", "reason", &key, &reason, Reason::from_word)?,
                     agent,
+                    external: None,
                 },
                 (None, Some(mode)) => Change::Workspace {
                     mode: word("transitions", "mode", &key, &mode, Mode::from_word)?,

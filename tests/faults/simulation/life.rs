@@ -272,7 +272,6 @@ impl Stage {
         let limits = Limits {
             lease: Duration::from_mins(1),
             request_timeout: Duration::from_secs(10),
-            per_second: 100_000,
         };
         let push = |kind| {
             let model = Arc::new(PushModel(kind, Arc::clone(&self.receivers)));
