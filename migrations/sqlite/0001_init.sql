@@ -89,6 +89,15 @@ CREATE INDEX devices_by_agent ON devices (agent_id);
 -- Apple's tokens are hex digits, which mean the same in either case.
 CREATE UNIQUE INDEX devices_ios ON devices (lower(token)) WHERE platform = 'ios';
 
+-- Who an agent is in other products: an id there belongs to one agent.
+CREATE TABLE external_ids (
+    agent_id    TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    product     TEXT NOT NULL CHECK (product <> ''),
+    external_id TEXT NOT NULL CHECK (external_id <> ''),
+    PRIMARY KEY (agent_id, product),
+    UNIQUE (product, external_id)
+) WITHOUT ROWID;
+
 -- ---- what the worker recorded ---------------------------------------------------------------------
 
 CREATE TABLE agent_state (

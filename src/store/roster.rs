@@ -4,6 +4,7 @@
 //! registered for the same agent keeps its registration and its state, so that importing the same
 //! file every hour does not wake a token that Apple or Google declared dead.
 
+pub(super) mod external;
 pub(super) mod slots;
 
 use std::collections::HashMap;
@@ -195,6 +196,7 @@ impl Tx {
         self.put_slots(agents).await?;
         self.put_exceptions(agents).await?;
         self.put_devices(agents, now).await?;
+        self.put_external_ids(agents).await?;
         let edits: Vec<_> = agents
             .iter()
             .map(|a| Child {
@@ -301,6 +303,7 @@ impl Tx {
         let mut agents = self.profiles(&ids).await?;
         let mut schedules = self.written_hours(&ids).await?;
         let mut devices: HashMap<String, Vec<Device>> = HashMap::new();
+        let mut external = self.external_of(&ids).await?;
         let rows: Vec<(String, String, String, String)> = run!(self, all DEVICES_OF, ids)?;
         for (agent, platform, token, environment) in rows {
             devices.entry(agent).or_default().push(Device {
@@ -327,6 +330,7 @@ impl Tx {
                 agent.away = schedule.away;
             }
             agent.devices = devices.remove(&agent.id).unwrap_or_default();
+            agent.external = external.remove(&agent.id).unwrap_or_default();
         }
         Ok(agents)
     }

@@ -26,11 +26,12 @@ const READ_ALL: [&str; 8] = [
     "USABLE_TOKENS",
 ];
 
-const BIG: [&str; 11] = [
+const BIG: [&str; 12] = [
     "agents",
     "agent_state",
     "operating_hours",
     "devices",
+    "external_ids",
     "transitions",
     "deliveries",
     "attempts",
@@ -74,6 +75,7 @@ fn fill(db: &Database) {
         "INSERT INTO agents (id, workspace_id, name, timezone) {n} SELECT 'a-' || i, 'w-' || (1 + i % 100), 'a', 'UTC' FROM n",
         "INSERT INTO operating_hours {n} SELECT 'a-' || i, 'mon', '09:00', '17:00' FROM n",
         "INSERT INTO devices (platform, token, agent_id) {n} SELECT 'ios', 't-' || i, 'a-' || i FROM n",
+        "INSERT INTO external_ids {n} SELECT 'a-' || i, 'chatwoot', i FROM n",
         "INSERT INTO transitions (id, workspace_id, agent_id, reason, status, sequence, effective_at, recorded_at)
          {n} SELECT 't-' || i, 'w-' || (1 + i % 100), 'a-' || i, 'sync', 'online', 1, 1, 1 FROM n",
         "INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver, sequence, state, due_at, settled_at, created_at, tries, epoch, worker, started_at, outcome)
@@ -121,6 +123,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
             vec![r#"'["d-1"]'"#, now]
         }
         "LOOK_AGAIN" => vec![r#"'["a-1"]'"#, now],
+        "EXTERNAL_IDS" => vec![r#"'["a-1"]'"#, "'chatwoot'"],
         "REVIVE" => vec![r#"'["d-1"]'"#, now],
         "ATTEMPTS_OF" | "ONE" | "READ_META" | "TOKEN" => vec!["'d-1'"],
         "KEEP_META" | "WRITE_META" => vec!["'key'", "'value'"],
