@@ -81,8 +81,11 @@ impl Asked {
     }
 
     fn of(request: &Request<Bytes>) -> Self {
-        let url = url::Url::parse(&format!("http://localhost{}", request.uri()))
-            .or_else(|_| url::Url::parse(&request.uri().to_string()));
+        let target = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        let url = url::Url::parse(&format!("http://localhost{target}"));
         let (mut path, mut query) = (Vec::new(), BTreeMap::new());
         if let Ok(url) = url {
             let parts = url.path_segments().into_iter().flatten();

@@ -137,11 +137,11 @@ async fn wrong_credentials_are_told_from_a_wrong_agent() {
 #[tokio::test]
 async fn faults_mean_the_same_as_everywhere() {
     let rows: [(Fault, Verdict); 8] = [
-        (Fault::answer(500), Verdict::Retry),
-        (Fault::answer(503), Verdict::Retry),
-        (Fault::answer(429), Verdict::Slow),
-        (Fault::answer(302), Verdict::Misconfigured),
-        (Fault::answer(404), Verdict::Misconfigured),
+        (Fault::status(500), Verdict::Retry),
+        (Fault::status(503), Verdict::Retry),
+        (Fault::status(429), Verdict::Slow),
+        (Fault::status(302), Verdict::Misconfigured),
+        (Fault::status(404), Verdict::Misconfigured),
         (Fault::Close, Verdict::Unknown),
         (Fault::GoAway(Reason::NO_ERROR), Verdict::NotProcessed),
         (Fault::Reset(Reason::REFUSED_STREAM), Verdict::NotProcessed),

@@ -152,6 +152,9 @@ impl Tx {
             let effective_at = instant("transitions", "effective_at", &key, effective_at)?;
             found.insert(key, (workspace, effective_at, sequence, change));
         }
+        if let Some(product) = named_in {
+            self.name_agents(product, &mut found).await?;
+        }
         claimed
             .iter()
             .map(|c| {
@@ -172,6 +175,33 @@ impl Tx {
                 })
             })
             .collect()
+    }
+}
+
+/// What a transition tells: workspace, instant (UTC), sequence, change.
+type Told = (String, Timestamp, i64, Change);
+
+impl Tx {
+    /// Adds the agents' ids in `product` to what is told of them.
+    async fn name_agents(
+        &mut self,
+        product: &str,
+        told: &mut HashMap<String, Told>,
+    ) -> Result<(), StoreError> {
+        let agents = told.values().filter_map(|(.., change)| match change {
+            Change::Agent { agent, .. } => Some(agent.as_str()),
+            Change::Workspace { .. } => None,
+        });
+        let mut ids = self.external_ids(product, agents).await?;
+        for (.., change) in told.values_mut() {
+            if let Change::Agent {
+                agent, external, ..
+            } = change
+            {
+                *external = ids.remove(agent);
+            }
+        }
+        Ok(())
     }
 }
 
