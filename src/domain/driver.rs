@@ -13,6 +13,7 @@
 
 pub mod answer;
 mod check;
+pub mod drift;
 pub mod fill;
 mod words;
 
@@ -290,6 +291,16 @@ impl Description {
                 }
             }
         }
+    }
+
+    /// Whether the answer to a set shows the status that was taken.
+    pub fn proves(&self) -> bool {
+        let status = |value: &Value| {
+            value
+                .as_str()
+                .is_some_and(|text| text.starts_with("{status"))
+        };
+        self.set.expect.values().any(status)
     }
 
     /// Whether a credential for each agent is needed.

@@ -30,6 +30,7 @@ mod rows;
 mod schema;
 pub mod sql;
 mod tokens;
+mod upkeep;
 mod watch;
 
 use std::{future::Future, sync::Arc};
@@ -55,6 +56,7 @@ pub use phones::PhoneRow;
 pub use replies::Before;
 pub use roster::ImportCounts;
 pub use tokens::TokenRow;
+pub use upkeep::{Again, LEASES_RENEWED, Seen, Stride};
 pub use watch::{Due, Watch};
 
 use sql::Dialect;
@@ -267,6 +269,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         roster::external::ALL,
         roster::slots::ALL,
         tokens::ALL,
+        upkeep::ALL,
         watch::ALL,
     ]
     .into_iter()

@@ -118,6 +118,11 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         self.channel.credential_expiry(now)
     }
 
+    /// How fast this receiver is asked, for whoever asks it besides.
+    pub fn pace(&self) -> Arc<Mutex<Pace>> {
+        Arc::clone(&self.state.pace)
+    }
+
     /// Why the breaker is open, if it is.
     pub fn open_reason(&self) -> Option<String> {
         lock(&self.state.breaker).open_reason().map(str::to_owned)

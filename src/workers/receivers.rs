@@ -13,6 +13,7 @@ use super::{
     Shared,
     lane::{Lane, Limits, Until},
     scan::Scan,
+    upkeep::Upkeep,
 };
 use crate::{
     channels::{
@@ -23,6 +24,7 @@ use crate::{
     domain::{
         delivery::{ChannelKind, Judgement, Push},
         pace::Pace,
+        presence::Posting,
     },
 };
 
@@ -101,6 +103,15 @@ impl Receivers {
         let apns = self.apns.as_ref().map(|_| ChannelKind::Apns);
         let fcm = self.fcm.as_ref().map(|_| ChannelKind::Fcm);
         apns.into_iter().chain(fcm).collect()
+    }
+
+    /// Who is told of changes of status.
+    pub fn posting(&self) -> Posting {
+        match (&self.driver, &self.presence) {
+            (Some(driver), _) => Posting::Product(driver.description().external.clone()),
+            (None, Some(_)) => Posting::PresenceApi,
+            (None, None) => Posting::Nobody,
+        }
     }
 
     /// Rings one phone at `now` (UTC), past lanes and log; `None` if its push service is switched off.
@@ -183,6 +194,23 @@ impl Lanes {
                 c.max_per_minute
             )),
         }
+    }
+
+    /// The upkeep of the chat product, if one is driven.
+    pub fn upkeep(
+        &self,
+        shared: &Shared,
+        config: &Config,
+        receivers: &Receivers,
+    ) -> Option<Upkeep> {
+        let (lane, section) = self.driver.as_ref().zip(config.driver.as_ref())?;
+        Some(Upkeep::new(
+            shared.clone(),
+            Arc::clone(receivers.driver.as_ref()?),
+            lane.pace(),
+            section.max_per_minute,
+            section.check_every,
+        ))
     }
 
     /// Runs all lanes side by side; returns how many rounds sent something.

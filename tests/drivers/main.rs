@@ -9,4 +9,7 @@
 
 mod chatwoot;
 mod desk;
+mod drift;
 mod every;
+#[path = "../stage/mod.rs"]
+mod stage;

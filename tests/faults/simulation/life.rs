@@ -9,7 +9,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use shiftbell::{
     clock::Clock,
-    domain::{agent::Agent, delivery::ChannelKind, pace::Pace, zone::Zones},
+    domain::{agent::Agent, delivery::ChannelKind, pace::Pace, presence::Posting, zone::Zones},
     store::{DeliveryFilter, Due, OpenOptions, Store},
     triggers::Rules,
     workers::{
@@ -272,7 +272,13 @@ impl Stage {
             push: vec![ChannelKind::Apns, ChannelKind::Fcm],
         };
         let zones = Zones::built_in();
-        let scan = Arc::new(Scan::new(shared.clone(), rules, true, zones, None));
+        let scan = Arc::new(Scan::new(
+            shared.clone(),
+            rules,
+            Posting::PresenceApi,
+            zones,
+            None,
+        ));
         let limits = Limits {
             lease: Duration::from_mins(1),
             request_timeout: Duration::from_secs(10),
