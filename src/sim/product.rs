@@ -26,7 +26,10 @@ use super::{
 use crate::clock::Clock;
 
 /// Every product there is a stand-in for, by its driver's name.
-pub const PRODUCTS: [(&str, fn() -> Box<dyn Rules>); 1] = [("chatwoot", chatwoot::rules)];
+pub const PRODUCTS: [(&str, NewRules); 1] = [("chatwoot", chatwoot::rules)];
+
+/// Makes a product's rules, with no agents yet.
+pub type NewRules = fn() -> Box<dyn Rules>;
 
 /// A product's own rules: what it makes of a request, and what it knows of its agents.
 pub trait Rules: Send {
@@ -133,6 +136,7 @@ pub struct Answer {
 
 impl Answer {
     /// An answer in JSON.
+    #[expect(clippy::needless_pass_by_value, reason = "it is written in place")]
     pub fn json(status: u16, body: Value) -> Self {
         Self {
             status,
@@ -265,6 +269,13 @@ impl Product {
     /// Keys of `[presence]` and their values, besides the URL; see [`Rules::configuration`].
     pub fn configuration(&self) -> Vec<(&'static str, String)> {
         self.inner.rules().configuration()
+    }
+
+    /// What must not be shown: the values that are written to files.
+    pub fn secrets(&self) -> Vec<String> {
+        let values = self.configuration().into_iter();
+        let files = values.filter(|(key, _)| key.ends_with("_file"));
+        files.map(|(_, value)| value).collect()
     }
 
     /// Makes the `n`-th agent known; its id in the product.

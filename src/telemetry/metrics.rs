@@ -265,6 +265,8 @@ mod tests {
             device_disabled(Platform::Ios, "Unregistered");
             credential_expiry("fcm", at);
             plans_stale(1);
+            lease_renewed(Verdict::Sent);
+            presence_compared(Found::Drifted);
         });
         let text = handle.render();
         for (name, kind, help) in ALL {

@@ -74,11 +74,11 @@ impl Engine {
         let lanes = Lanes::new(&shared, config, &receivers, &scan);
         let upkeep = lanes.upkeep(&shared, config, &receivers);
         Ok(Self {
-            upkeep,
             shared,
             scan,
             receivers,
             lanes,
+            upkeep,
         })
     }
 

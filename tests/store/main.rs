@@ -24,4 +24,5 @@ mod schedule;
 mod slots;
 mod statements;
 mod tokens;
+mod upkeep;
 mod world;

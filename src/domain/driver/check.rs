@@ -12,6 +12,9 @@ pub const BUILT_IN: [(&str, &str); 1] =
     [("chatwoot", include_str!("../../../drivers/chatwoot.toml"))];
 
 /// The description of a known product; `None` for any other name.
+///
+/// # Panics
+/// Never: a test reads all of them.
 pub fn built_in(driver: &str) -> Option<Description> {
     let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == driver)?;
     let read = Description::read(text);
@@ -121,7 +124,7 @@ impl Description {
         for text in form {
             self.check_text(&format!("{place}.form"), text, names)?;
         }
-        for value in request.json.iter() {
+        if let Some(value) = &request.json {
             self.check_json(&format!("{place}.json"), value, names)?;
         }
         for (pointer, value) in &request.expect {

@@ -107,15 +107,15 @@ impl Upkeep {
         };
         let description = self.driver.description();
         let looks = told.into_iter().map(|told| {
-            let there = shown.remove(names.of(&told.agent));
-            let shows = there
+            let word = shown.remove(names.of(&told.agent));
+            let right = word
                 .as_ref()
                 .map(|word| description.means(word, told.shown));
-            let found = told.found(shows, description.proves());
+            let found = told.found(right, description.proves());
             let mended = mend && found.is_to_mend(force);
             Look {
                 told,
-                there,
+                there: word,
                 found,
                 mended,
             }
