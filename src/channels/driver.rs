@@ -52,6 +52,8 @@ pub struct Options {
     pub url: Option<Url>,
     /// One credential for all agents.
     pub token: Option<SecretString>,
+    /// Where access tokens are fetched; where the description says, without.
+    pub token_url: Option<Url>,
     /// Each agent's credential, by the agent's id in the product.
     pub agent_tokens: HashMap<String, SecretString>,
     /// The team's account.

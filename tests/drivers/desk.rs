@@ -65,6 +65,7 @@ impl Desk {
             description: section.description,
             url: section.url,
             token: section.token,
+            token_url: section.token_url,
             agent_tokens: section.agent_tokens,
             account: section.account,
             user: section.user,
