@@ -144,7 +144,8 @@ impl Description {
         self.check_request("bulk.request", &bulk.request, &["agents", "status"])?;
         let Some(job) = &bulk.job else { return Ok(()) };
         self.check_text("bulk.job.path", &job.path, &["job"])?;
-        for pointer in [&job.id, &job.state, &job.results, &job.success] {
+        let others = [&job.state, &job.results, &job.success];
+        for pointer in job.id.iter().chain(others).chain(&job.error) {
             check_pointer(pointer, "bulk.job")?;
         }
         Ok(())
