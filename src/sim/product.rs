@@ -34,7 +34,8 @@ pub type NewRules = fn() -> Box<dyn Rules>;
 /// A product's own rules: what it makes of a request, and what it knows of its agents.
 pub trait Rules: Send {
     /// How a worker is configured to speak to it: keys of `[presence]` and their values; one whose name
-    /// ends in `_file` is written to a file, whose name takes its place. The base URL is added.
+    /// ends in `_file` is written to a file, whose name takes its place. `{url}` becomes the base URL,
+    /// which is added.
     fn configuration(&self) -> Vec<(&'static str, String)>;
 
     /// Makes an agent known, with an id as the product gives them.
@@ -52,6 +53,10 @@ pub trait Rules: Send {
 
     /// Somebody sets an agent's status in the product itself, in its own words.
     fn set_there(&mut self, id: &str, word: &str, now: Timestamp);
+
+    /// An administrator's choice, by a word of the product's own file: for an agent, or with an empty
+    /// id for the account.
+    fn arrange(&mut self, _: &str, _: &str) {}
 }
 
 /// A request, as rules look at it.
@@ -296,6 +301,11 @@ impl Product {
         self.inner
             .rules()
             .set_there(id, word, self.inner.clock.now());
+    }
+
+    /// Something in the product is otherwise than it was; see [`Rules::arrange`].
+    pub fn arrange(&self, word: &str, id: &str) {
+        self.inner.rules().arrange(word, id);
     }
 
     /// The script. A rule's subject is an agent's id in the product, where the request tells it.
