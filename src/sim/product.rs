@@ -5,7 +5,14 @@
 //! documentation, not from the driver, so that the two can disagree. One file a product: its rules, and
 //! how a worker is configured for it. `tests/drivers` runs every driver against its stand-in.
 
+mod brevo;
 mod chatwoot;
+mod front;
+mod graph;
+mod helpscout;
+mod intercom;
+mod tokens;
+mod zendesk;
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +33,15 @@ use super::{
 use crate::clock::Clock;
 
 /// Every product there is a stand-in for, by its driver's name.
-pub const PRODUCTS: [(&str, NewRules); 1] = [("chatwoot", chatwoot::rules)];
+pub const PRODUCTS: [(&str, NewRules); 7] = [
+    ("chatwoot", chatwoot::rules),
+    ("zendesk", zendesk::rules),
+    ("intercom", intercom::rules),
+    ("helpscout", helpscout::rules),
+    ("front", front::rules),
+    ("brevo", brevo::rules),
+    ("graph", graph::rules),
+];
 
 /// Makes a product's rules, with no agents yet.
 pub type NewRules = fn() -> Box<dyn Rules>;
@@ -81,6 +96,12 @@ impl Asked {
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value.and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The token in `Authorization: Bearer`; empty where there is none.
+    pub fn bearer(&self) -> &str {
+        let token = self.header("authorization").strip_prefix("Bearer ");
+        token.unwrap_or_default()
     }
 
     /// The path's parts.

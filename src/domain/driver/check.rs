@@ -8,8 +8,15 @@ use super::{
 };
 
 /// The products that are known, each with its description.
-pub const BUILT_IN: [(&str, &str); 1] =
-    [("chatwoot", include_str!("../../../drivers/chatwoot.toml"))];
+pub const BUILT_IN: [(&str, &str); 7] = [
+    ("chatwoot", include_str!("../../../drivers/chatwoot.toml")),
+    ("zendesk", include_str!("../../../drivers/zendesk.toml")),
+    ("intercom", include_str!("../../../drivers/intercom.toml")),
+    ("helpscout", include_str!("../../../drivers/helpscout.toml")),
+    ("front", include_str!("../../../drivers/front.toml")),
+    ("brevo", include_str!("../../../drivers/brevo.toml")),
+    ("graph", include_str!("../../../drivers/graph.toml")),
+];
 
 /// The description of a known product; `None` for any other name.
 ///
