@@ -6,7 +6,6 @@
 )]
 
 #[path = "../stage/mod.rs"]
-#[expect(dead_code, reason = "a stage has more than these stories need")]
 mod stage;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "these stories look at a database from outside")]

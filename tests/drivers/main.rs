@@ -16,6 +16,10 @@ mod front;
 mod graph;
 mod helpscout;
 mod intercom;
+mod lease;
 #[path = "../stage/mod.rs"]
 mod stage;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "these stories look at products")]
+mod support;
 mod zendesk;

@@ -83,8 +83,8 @@ impl Stage {
 
     /// Another worker beside this one, on the same database and clock.
     #[allow(dead_code, reason = "not every test crate has several")]
-    pub(crate) fn colleague(&self) -> Engine {
-        engine(&self.store, &self.clock, &self.config)
+    pub(crate) fn colleague(&self, config: &Config) -> Engine {
+        engine(&self.store, &self.clock, config)
     }
 
     /// Imports these lines.
