@@ -7,8 +7,9 @@
 
 use jiff::{Timestamp, civil::Date};
 use shiftbell::domain::{
+    agent::Agent,
     calendar::{self, CalendarError, Found, LARGEST, Reading},
-    hours::{Away, local_minute},
+    hours::{Away, Slot, day_from_word, local_minute, local_minute_from},
     zone::Zones,
 };
 
@@ -483,4 +484,78 @@ fn monsters_are_refused() {
     );
     let long = format!("SUMMARY:{}\nDTSTART:20260302", "x;\\n\"=,".repeat(1 << 17));
     assert_eq!(holidays(&[&long]), ["2026-03-02"]);
+}
+
+fn fed(agent: &Agent) -> (String, Vec<String>) {
+    let zones = Zones::built_in();
+    let hours = agent.operating_hours(&zones, &[]).unwrap();
+    let text = calendar::feed(agent, &hours, "2026-03-30T06:12:34Z".parse().unwrap());
+    // What is written is read.
+    let found = read_away(&text, "UTC").unwrap();
+    let shown = |away: &Away| format!("{} {}", local_minute(away.from), local_minute(away.until));
+    (text, found.items.iter().map(shown).collect())
+}
+
+fn on(day: &str, start: &str, end: &str) -> Slot {
+    Slot {
+        day: day_from_word(day).unwrap(),
+        start: start.parse().unwrap(),
+        end: end.parse().unwrap(),
+    }
+}
+
+#[test]
+fn a_feed_tells_shifts_from_a_week_ago_to_eight_weeks_ahead() {
+    let mut agent = Agent::new("a-1", "acme", "Ana", "Europe/Paris");
+    // Two slots that touch are one shift; summer time begins on the 29th.
+    agent.hours = vec![on("mon", "09:00", "12:00"), on("mon", "12:00", "17:00")];
+    let (text, shifts) = fed(&agent);
+    assert_eq!(shifts.len(), 9);
+    assert_eq!(shifts[0], "2026-03-23T08:00 2026-03-23T16:00");
+    assert_eq!(shifts[1], "2026-03-30T07:00 2026-03-30T15:00");
+    assert_eq!(shifts[8], "2026-05-18T07:00 2026-05-18T15:00");
+    assert!(text.starts_with("BEGIN:VCALENDAR\r\n") && text.ends_with("END:VCALENDAR\r\n"));
+    assert!(text.split("\r\n").all(|line| line.len() <= 75), "{text}");
+    // A shift under way at either end is told whole.
+    agent.timezone = "UTC".into();
+    agent.hours = vec![on("sun", "22:00", "06:00")];
+    let (_, shifts) = fed(&agent);
+    assert_eq!(shifts[0], "2026-03-22T22:00 2026-03-23T06:00");
+    assert_eq!(shifts[9], "2026-05-24T22:00 2026-05-25T06:00");
+    // Round the clock nothing starts; and an end that never comes is the end of what is told.
+    agent.hours = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+        .map(|day| on(day, "00:00", "24:00"))
+        .into();
+    assert!(fed(&agent).1.is_empty());
+    agent.away = vec![Away {
+        from: local_minute_from("2026-03-24T10:00").unwrap(),
+        until: local_minute_from("2026-03-25T10:00").unwrap(),
+    }];
+    assert_eq!(fed(&agent).1, ["2026-03-25T10:00 2026-05-25T00:00"]);
+}
+
+#[test]
+fn a_feed_is_the_same_all_day_and_an_id_as_long_as_its_shift_starts_then() {
+    let zones = Zones::built_in();
+    let mut agent = Agent::new("a-1", "acme", "Zoë ".repeat(100), "Europe/Paris");
+    agent.hours = vec![on("mon", "09:00", "17:00")];
+    let feed = |agent: &Agent, now: &str| {
+        let hours = agent.operating_hours(&zones, &[]).unwrap();
+        calendar::feed(agent, &hours, now.parse().unwrap())
+    };
+    let first = feed(&agent, "2026-03-30T00:00:00Z");
+    assert_eq!(first, feed(&agent, "2026-03-30T23:59:59Z"));
+    let ids = |text: &str| -> Vec<String> {
+        let ids = text.lines().filter(|line| line.starts_with("UID:"));
+        ids.map(str::to_owned).collect()
+    };
+    let later = feed(&agent, "2026-04-06T00:00:00Z");
+    assert_eq!(ids(&first)[1..], ids(&later)[..8]);
+    agent.hours = vec![on("mon", "09:00", "18:00")];
+    assert_eq!(ids(&first), ids(&feed(&agent, "2026-03-30T00:00:00Z")));
+    agent.id = "a-2".into();
+    assert_ne!(
+        ids(&first)[0],
+        ids(&feed(&agent, "2026-03-30T00:00:00Z"))[0]
+    );
 }

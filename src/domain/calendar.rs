@@ -1,4 +1,5 @@
-//! Reads iCalendar files (RFC 5545): a workspace's holidays, an agent's away spans.
+//! Calendars (iCalendar, RFC 5545): a workspace's holidays and an agent's away spans come out of files,
+//! an agent's shifts go into a feed (`feed`).
 //!
 //! All or nothing: a file of which an event cannot be understood is refused, naming the line and the
 //! event, for an absence that is silently lost rings a phone. Content lines are unfolded and read by the
@@ -8,6 +9,7 @@
 //! `tests/fuzz` that no file brings it down.
 
 mod event;
+mod feed;
 mod lines;
 mod recur;
 mod rule;
@@ -28,7 +30,7 @@ use self::{
 };
 use super::{hours::Away, roster::Notices, zone::Zones};
 
-pub use self::lines::LARGEST;
+pub use self::{feed::feed, lines::LARGEST};
 
 /// The most days, and the most spans, that one file may give.
 pub const MOST: usize = 5_000;

@@ -119,7 +119,8 @@ impl Paces {
         }
     }
 
-    fn known(&self, token: &str, now: Timestamp) -> Result<(), Problem> {
+    /// Takes one request of this token; or refuses it (429).
+    pub(super) fn known(&self, token: &str, now: Timestamp) -> Result<(), Problem> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let of_token = known
             .entry(token.to_owned())
@@ -127,7 +128,8 @@ impl Paces {
         take(of_token, now)
     }
 
-    fn stranger(&self, now: Timestamp) -> Result<(), Problem> {
+    /// Takes one request of somebody without a token; or refuses it (429).
+    pub(super) fn stranger(&self, now: Timestamp) -> Result<(), Problem> {
         take(
             &mut self
                 .strangers
