@@ -2,7 +2,8 @@
 //!
 //! Every route takes one of [`Teams`], [`OwnPage`], [`Explain`], [`ReadLog`] or [`WriteLog`], which refuse a caller whose
 //! scope does not reach so far (403). What a caller may not see is answered like what is not there (404):
-//! [`Caller::workspace`] and [`Caller::agent`] are the only ways to ask.
+//! [`Caller::workspace`] and [`Caller::agent`] are the only ways to ask. (A feed is read by whoever knows its
+//! address, see `feed`.)
 
 use std::{
     collections::HashMap,
