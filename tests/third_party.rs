@@ -20,7 +20,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 use shiftbell::{
     clock::Clock,
-    domain::device::DeviceToken,
+    domain::{
+        agent::Agent,
+        calendar,
+        device::DeviceToken,
+        hours::{Slot, day_from_word},
+        zone::Zones,
+    },
     sim::{World, WorldOptions, record::ReceivedPush},
 };
 use tokio::process::Command;
@@ -159,4 +165,39 @@ async fn firebase_admin_is_served() {
     assert_as_told(&accepted[0]);
     assert_eq!(accepted[0].json()["message"]["data"]["agent"], "a-1");
     assert_eq!(world.fcm.grants().accepted_count(), 1);
+}
+
+#[test]
+fn icalendar_reads_a_feed() {
+    if !wanted() {
+        return;
+    }
+    let zones = Zones::built_in();
+    let mut agent = Agent::new("a-1", "acme", "Zoë Ruiz ".repeat(20), "Europe/Paris");
+    agent.locale = Some("pt-BR".into());
+    agent.hours = vec![Slot {
+        day: day_from_word("mon").unwrap(),
+        start: "09:00".parse().unwrap(),
+        end: "17:30".parse().unwrap(),
+    }];
+    let hours = agent.operating_hours(&zones, &[]).unwrap();
+    let feed = calendar::feed(&agent, &hours, "2026-03-30T06:00:00Z".parse().unwrap());
+    let seen = assert_cmd::Command::from_std(python("icalendar_client.py").into_std())
+        .write_stdin(feed)
+        .timeout(LONG)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&seen.stderr);
+    assert!(seen.status.success(), "{said}");
+    let seen: Value = serde_json::from_slice(&seen.stdout).unwrap();
+    assert_eq!(seen["faults"], serde_json::json!([]), "{seen}");
+    assert_eq!(seen["version"], "2.0");
+    assert_eq!(seen["refresh"], 3600.0);
+    assert_eq!(seen["name"], agent.name);
+    assert_eq!(seen["same"], true);
+    assert_eq!(seen["events"].as_array().unwrap().len(), 9);
+    let monday = &seen["events"][1];
+    assert_eq!(monday["start"], "2026-03-30T07:00:00+00:00");
+    assert_eq!(monday["end"], "2026-03-30T15:30:00+00:00");
+    assert_eq!(monday["summary"], "Em serviço");
 }

@@ -451,16 +451,17 @@ END;
 CREATE TABLE tokens (
     id           TEXT PRIMARY KEY,
     name         TEXT NOT NULL,
-    scope        TEXT NOT NULL CHECK (scope IN ('platform', 'agent', 'ops:read', 'ops:write')),
+    scope        TEXT NOT NULL CHECK (scope IN ('platform', 'agent', 'ops:read', 'ops:write', 'feed')),
     workspace_id TEXT,
     agent_id     TEXT,
     hash         TEXT NOT NULL CHECK (length(hash) = 64),
     created_at   BIGINT NOT NULL,
     expires_at   BIGINT,
     revoked_at   BIGINT,
-    CHECK ((scope = 'agent') = (agent_id IS NOT NULL)),
+    CHECK ((scope IN ('agent', 'feed')) = (agent_id IS NOT NULL)),
     CHECK (agent_id IS NULL OR workspace_id IS NULL)
 ) WITHOUT ROWID;
+CREATE UNIQUE INDEX tokens_feed ON tokens (agent_id) WHERE scope = 'feed' AND revoked_at IS NULL;
 
 -- What people and programs did, by name. `trace` is the W3C trace the request was part of.
 CREATE TABLE audit (

@@ -1,4 +1,4 @@
-//! `shiftbell import`: the whole file is checked before the first row is written, and written in
+//! `shiftbell import` (a calendar is read by `ics`): the whole file is checked before the first row is written, and written in
 //! one transaction.
 
 use std::{
@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{Context, complain, output::Output};
+use super::{Context, complain, ics, output::Output};
 use crate::{
     domain::{
         roster::{self, Roster},
@@ -27,8 +27,10 @@ const CHUNK: usize = 1000;
 /// Options of `import`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// JSON Lines, one agent or workspace a line; `-` for standard input.
+    /// JSON Lines, one agent or workspace a line; or with `--ics` a calendar; `-` for standard input.
     file: PathBuf,
+    #[command(flatten)]
+    calendar: ics::Args,
 }
 
 #[derive(Serialize)]
@@ -40,6 +42,9 @@ struct Imported {
 
 /// Imports a file.
 pub async fn import(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    if let Some(exit) = args.calendar.import(context, &args.file).await? {
+        return Ok(exit);
+    }
     let store = context.store().await?;
     let roster = read(context, &args.file, &context.zones()?)?;
     let imported = Imported {

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod explain;
 pub mod export;
+mod ics;
 pub mod import;
 mod listen;
 pub mod migrate;

@@ -20,7 +20,7 @@ use crate::{
 pub enum Action {
     /// Make a token and show it, this once.
     #[command(
-        after_help = "Examples:\n  shiftbell token create --name chat-platform --scope platform --workspace acme\n  shiftbell token create --name ana-app --scope agent --agent a-1\n  shiftbell token create --name grafana --scope ops:read --expires 2027-01-01T00:00:00Z"
+        after_help = "Examples:\n  shiftbell token create --name chat-platform --scope platform --workspace acme\n  shiftbell token create --name ana-app --scope agent --agent a-1\n  shiftbell token create --name grafana --scope ops:read --expires 2027-01-01T00:00:00Z\n  shiftbell token create --name ana-calendar --scope feed --agent a-1"
     )]
     Create(Create),
     /// List tokens, never their secrets.
@@ -41,14 +41,14 @@ pub struct Create {
     /// What it is for, in your words.
     #[arg(long)]
     name: String,
-    /// platform, agent, ops:read or ops:write.
-    #[arg(long, value_parser = |word: &str| Scope::from_word(word).ok_or("write platform, agent, ops:read or ops:write"))]
+    /// platform, agent, ops:read, ops:write or feed.
+    #[arg(long, value_parser = |word: &str| Scope::from_word(word).ok_or("write platform, agent, ops:read, ops:write or feed"))]
     scope: Scope,
     /// Only for this workspace [default: all].
     #[arg(long, value_name = "ID", conflicts_with = "agent")]
     workspace: Option<String>,
-    /// The agent whose page it opens; with `--scope agent`.
-    #[arg(long, value_name = "ID", required_if_eq("scope", "agent"))]
+    /// The agent whose page (`--scope agent`) or calendar (`--scope feed`, in place of the one before) it opens.
+    #[arg(long, value_name = "ID", required_if_eq_any([("scope", "agent"), ("scope", "feed")]))]
     agent: Option<String>,
     /// From when on it is of no use, RFC 3339 [default: never].
     #[arg(long, value_name = "TIME")]
@@ -59,6 +59,9 @@ pub struct Create {
 struct Created<'a> {
     id: &'a str,
     token: String,
+    /// Of a feed: where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -107,8 +110,8 @@ pub async fn token(context: &Context, action: &Action) -> anyhow::Result<Exit> {
 }
 
 async fn create(context: &Context, store: &Store, args: &Create) -> anyhow::Result<Exit> {
-    if args.agent.is_some() && args.scope != Scope::Agent {
-        complain("error: --agent goes with --scope agent");
+    if args.agent.is_some() && !matches!(args.scope, Scope::Agent | Scope::Feed) {
+        complain("error: --agent goes with --scope agent or feed");
         return Ok(Exit::Usage);
     }
     if args.expires.is_some_and(|end| end <= context.clock.now()) {
@@ -123,8 +126,11 @@ async fn create(context: &Context, store: &Store, args: &Create) -> anyhow::Resu
     let shown = Created {
         id: token.id(),
         token: token.expose(),
+        path: (args.scope == Scope::Feed).then(|| token.feed_path()),
     };
-    output.line(&shown, || shown.token.clone())?;
+    output.line(&shown, || {
+        shown.path.clone().unwrap_or_else(|| shown.token.clone())
+    })?;
     output.flush()?;
     Ok(Exit::Done)
 }
@@ -146,10 +152,13 @@ async fn keep(
     let (name, actor) = (args.name.clone(), Actor::user(super::operator()));
     let kept = store.unit(move |store| async move {
         let mut tx = store.begin().await?;
-        if let Some(agent) = &grant.agent
-            && tx.workspace_of(agent).await?.is_none()
-        {
-            return Ok(false);
+        if let Some(agent) = &grant.agent {
+            if tx.hold_agent(agent).await?.is_none() {
+                return Ok(false);
+            }
+            if grant.scope == Scope::Feed {
+                tx.revoke_feeds(agent, now).await?;
+            }
         }
         tx.add_token(&token, &name, &grant, now, expires).await?;
         let target = (token.id(), grant.workspace.as_deref());

@@ -22,10 +22,13 @@ pub enum Scope {
     OpsRead,
     /// The same, and retries and cancels deliveries.
     OpsWrite,
+    /// One agent's shifts as a calendar, and nothing else: the token stands in the feed's address.
+    Feed,
 }
 
 words!(Scope {
     Platform => "platform", Agent => "agent", OpsRead => "ops:read", OpsWrite => "ops:write",
+    Feed => "feed",
 });
 
 /// What a request wants to do.
@@ -48,9 +51,9 @@ pub enum Act {
 pub struct Grant {
     /// What for.
     pub scope: Scope,
-    /// The one workspace it is bound to; `None` for all, and for [`Scope::Agent`].
+    /// The one workspace it is bound to; `None` for all, and where it is bound to an agent.
     pub workspace: Option<String>,
-    /// The one agent it is bound to: with [`Scope::Agent`], and only there.
+    /// The one agent it is bound to: with [`Scope::Agent`] and [`Scope::Feed`], and only there.
     pub agent: Option<String>,
 }
 
@@ -59,6 +62,7 @@ impl Grant {
     pub fn allows(&self, act: Act) -> bool {
         match self.scope {
             Scope::Platform => true,
+            Scope::Feed => false,
             Scope::Agent => matches!(act, Act::OwnPage | Act::Explain),
             Scope::OpsRead => matches!(act, Act::ReadLog | Act::Explain),
             Scope::OpsWrite => matches!(act, Act::ReadLog | Act::WriteLog | Act::Explain),
@@ -128,6 +132,11 @@ impl ApiToken {
     /// secret as for the right one.
     pub fn matches(&self, stored: &str) -> bool {
         self.hash().as_bytes().ct_eq(stored.as_bytes()).into()
+    }
+
+    /// Where the feed is that this token opens: a secret, to be shown once.
+    pub fn feed_path(&self) -> String {
+        format!("/v1/feeds/{}.ics", self.expose())
     }
 
     /// The whole token, to be shown once.
@@ -210,6 +219,15 @@ mod tests {
         let ana = grant(Scope::Agent, None, Some("a-1"));
         assert!(ana.sees_agent("a-1", "acme") && !ana.sees_agent("a-2", "acme"));
         assert!(!ana.sees_workspace("acme") && !ana.allows(Act::Teams) && ana.allows(Act::OwnPage));
+        let feed = grant(Scope::Feed, None, Some("a-1"));
+        let all = [
+            Act::Teams,
+            Act::OwnPage,
+            Act::Explain,
+            Act::ReadLog,
+            Act::WriteLog,
+        ];
+        assert!(all.into_iter().all(|act| !feed.allows(act)));
         let ops = grant(Scope::OpsRead, None, None);
         assert!(
             ops.allows(Act::ReadLog) && !ops.allows(Act::WriteLog) && !ops.allows(Act::OwnPage)

@@ -56,12 +56,20 @@ pub struct Facts<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Messages {
+    shift: Shift,
     hours_start: Lines,
     hours_end: Lines,
     no_reply: Waited,
     overflow: Plain,
     test: Plain,
     calendar: Calendar,
+}
+
+/// A shift in a calendar.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shift {
+    title: String,
 }
 
 /// An alert that always says the same.
@@ -126,6 +134,16 @@ pub fn render(kind: AlertKind, locale: &str, facts: &Facts<'_>) -> Text {
         title: title.clone(),
         body,
     }
+}
+
+/// What a shift is called in a calendar, in the language of `locale` as [`render`] takes it.
+pub fn shift_title(locale: &str) -> &'static str {
+    &messages(locale).shift.title
+}
+
+/// The id of the shift that starts at `start` (UTC), in a calendar.
+pub fn shift_id(agent: &str, start: Timestamp) -> Uuid {
+    id(&[agent, "shift", &start.as_millisecond().to_string()])
 }
 
 impl Lines {

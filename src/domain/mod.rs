@@ -4,6 +4,7 @@ pub mod access;
 pub mod agent;
 pub mod alert;
 pub mod breaker;
+pub mod calendar;
 pub mod clock_changes;
 pub mod conversation;
 pub mod coverage;

@@ -38,6 +38,7 @@ use super::{
     zone::Zones,
 };
 
+pub(in crate::domain) use self::fields::shown;
 pub use self::{
     fields::Fault,
     notice::{LISTED, Notice, Notices},

@@ -88,7 +88,8 @@ async fn guarded(request: Request, next: Next) -> Response {
     };
     let mut answer = answer.unwrap_or_else(axum::response::IntoResponse::into_response);
     let headers = answer.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let unsaid = headers.entry(header::CACHE_CONTROL);
+    unsaid.or_insert(HeaderValue::from_static("no-store"));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

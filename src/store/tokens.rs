@@ -18,6 +18,7 @@ statements! {
     TOKENS = "SELECT id, name, scope, workspace_id, agent_id, hash, created_at, expires_at, revoked_at
               FROM tokens ORDER BY created_at, id";
     REVOKE_TOKEN = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+    REVOKE_FEEDS = "UPDATE tokens SET revoked_at = $2 WHERE agent_id = $1 AND scope = 'feed' AND revoked_at IS NULL";
     USABLE_TOKENS = "SELECT count(*) FROM tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)";
 }
 
@@ -28,7 +29,7 @@ pub struct TokenRow {
     pub id: String,
     /// What it was made for, in its maker's words.
     pub name: String,
-    /// `platform`, `agent`, `ops:read` or `ops:write`.
+    /// `platform`, `agent`, `ops:read`, `ops:write` or `feed`.
     pub scope: &'static str,
     /// The one workspace it is bound to.
     pub workspace: Option<String>,
@@ -108,6 +109,11 @@ impl Tx {
     /// Revokes a token as of `now` (UTC); `false` if there is none of that id, or it is revoked.
     pub async fn revoke_token(&mut self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
         Ok(run!(self, execute REVOKE_TOKEN, id, ms(now))? == 1)
+    }
+
+    /// Revokes an agent's feed as of `now` (UTC); how many there were, which is one or none.
+    pub async fn revoke_feeds(&mut self, agent: &str, now: Timestamp) -> Result<u64, StoreError> {
+        run!(self, execute REVOKE_FEEDS, agent, ms(now))
     }
 
     /// How many tokens open something at `now` (UTC).

@@ -16,6 +16,7 @@ mod desk;
 mod devices;
 mod document;
 mod explain;
+mod feed;
 mod hours;
 mod office;
 mod others;

@@ -112,8 +112,8 @@ async fn a_token_of_one_agent_finds_nothing_of_another(db: Database) {
         tried += u32::from(answer.status == 404);
     }
     assert_eq!(
-        tried, 13,
-        "pages, phones and their test, status, boundaries, preview and explain"
+        tried, 16,
+        "pages, phones and their test, status, boundaries, preview, explain and feeds"
     );
 }
 

@@ -18,6 +18,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod presence;
+mod ics;
 mod preview;
 mod readme;
 mod roster;

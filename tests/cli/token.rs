@@ -7,7 +7,39 @@ use crate::{
     support::{Database, on_both},
 };
 
-on_both!(a_token_is_shown_once_listed_and_revoked);
+on_both!(
+    a_token_is_shown_once_listed_and_revoked,
+    a_feed_is_a_token_with_an_address,
+);
+
+async fn a_feed_is_a_token_with_an_address(db: Database) {
+    let shell = Shell::on(&db.url);
+    let agent = r#"{"id":"a-1","workspace":"acme","name":"Ana","timezone":"UTC"}"#;
+    shell.feed("import -", agent).done();
+    let line = "token create --name calendar --scope feed --agent a-1";
+    let made = shell.run(&format!("{line} --json")).json();
+    let (id, path) = (
+        made[0]["id"].as_str().unwrap(),
+        made[0]["path"].as_str().unwrap(),
+    );
+    let starts = format!("/v1/feeds/shiftbell_{id}_");
+    assert!(
+        path.starts_with(&starts) && path.strip_suffix(".ics").is_some(),
+        "{path}"
+    );
+    // A second one takes its place.
+    let plain = shell.run(line);
+    assert!(plain.done().starts_with("/v1/feeds/"), "{plain:?}");
+    let listed = shell.run("token list --json").json();
+    assert_eq!(listed.len(), 2);
+    assert!(!listed[0]["revoked_at"].is_null() && listed[1]["revoked_at"].is_null());
+    assert_eq!(listed[1]["agent"], "a-1");
+    shell
+        .run("token create --name a --scope feed")
+        .refused(&["--agent"]);
+    let nobody = "token create --name a --scope feed --agent nobody";
+    shell.run(nobody).failed(&["--agent", "nobody"]);
+}
 
 async fn a_token_is_shown_once_listed_and_revoked(db: Database) {
     let shell = Shell::on(&db.url).with("USER", "olga");

@@ -15,6 +15,7 @@
 mod config;
 
 mod answers;
+mod calendar;
 mod import;
 mod mutate;
 mod run;

@@ -150,7 +150,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "HOLD_WORKSPACE" | "REMOVE_WORKSPACE" | "TEAM_SIZE" | "MODE" | "STATUSES" => {
             vec!["'w-1'"]
         }
-        "CHANGES_UNTIL" => vec!["'a-1'", now],
+        "CHANGES_UNTIL" | "REVOKE_FEEDS" => vec!["'a-1'", now],
         "CHANGES_AFTER" => vec!["'a-1'", "1"],
         "THESE_RECORDED" => vec![r#"'["t-1"]'"#, "'a-1'"],
         "ALERTS_OF" => vec!["'a-1'", now, now, now, now],

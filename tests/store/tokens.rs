@@ -52,6 +52,7 @@ async fn a_token_opens_until_it_is_revoked_or_expires(db: Database) {
 async fn the_schema_refuses_a_token_without_its_agent(db: Database) {
     for (scope, workspace, agent) in [
         ("agent", "NULL", "NULL"),
+        ("feed", "NULL", "NULL"),
         ("platform", "NULL", "'a-1'"),
         ("agent", "'acme'", "'a-1'"),
         ("root", "NULL", "NULL"),
@@ -62,6 +63,19 @@ async fn the_schema_refuses_a_token_without_its_agent(db: Database) {
         );
         assert!(db.try_sql(&sql).is_err(), "{sql}");
     }
+    // An agent has one feed.
+    let feed = |id: &str| {
+        let hash = "0".repeat(64);
+        db.try_sql(&format!(
+            "INSERT INTO tokens VALUES ('{id}', 'n', 'feed', NULL, 'a-1', '{hash}', 1, NULL, NULL)"
+        ))
+    };
+    assert!(feed("f-1").is_ok() && feed("f-2").is_err());
+    let mut tx = db.store.begin().await.unwrap();
+    assert_eq!(tx.revoke_feeds("a-1", at("09:00:00")).await.unwrap(), 1);
+    assert_eq!(tx.revoke_feeds("a-1", at("09:00:00")).await.unwrap(), 0);
+    tx.commit().await.unwrap();
+    assert!(feed("f-2").is_ok());
 }
 
 async fn acts_are_read_back_newest_first(db: Database) {

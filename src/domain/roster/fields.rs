@@ -155,7 +155,7 @@ pub(super) fn wrong(found: &Json, expected: &str) -> String {
 }
 
 /// The start of what a file says, safe to print on one line.
-pub(super) fn shown(text: &str) -> String {
+pub(in crate::domain) fn shown(text: &str) -> String {
     const LONGEST: usize = 60;
     let start: String = text.chars().take(LONGEST).collect();
     let more = if text.chars().nth(LONGEST).is_some() {

@@ -41,7 +41,7 @@ impl Notices {
         self.listed.is_empty()
     }
 
-    pub(super) fn push(&mut self, line: usize, field: String, reason: String) {
+    pub(in crate::domain) fn push(&mut self, line: usize, field: String, reason: String) {
         if self.listed.len() < LISTED {
             self.listed.push(Notice {
                 line,

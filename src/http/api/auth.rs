@@ -2,7 +2,8 @@
 //!
 //! Every route takes one of [`Teams`], [`OwnPage`], [`Explain`], [`ReadLog`] or [`WriteLog`], which refuse a caller whose
 //! scope does not reach so far (403). What a caller may not see is answered like what is not there (404):
-//! [`Caller::workspace`] and [`Caller::agent`] are the only ways to ask.
+//! [`Caller::workspace`] and [`Caller::agent`] are the only ways to ask. (A feed is read by whoever knows its
+//! address, see `feed`.)
 
 use std::{
     collections::HashMap,
@@ -119,7 +120,8 @@ impl Paces {
         }
     }
 
-    fn known(&self, token: &str, now: Timestamp) -> Result<(), Problem> {
+    /// Takes one request of this token; or refuses it (429).
+    pub(super) fn known(&self, token: &str, now: Timestamp) -> Result<(), Problem> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let of_token = known
             .entry(token.to_owned())
@@ -127,7 +129,8 @@ impl Paces {
         take(of_token, now)
     }
 
-    fn stranger(&self, now: Timestamp) -> Result<(), Problem> {
+    /// Takes one request of somebody without a token; or refuses it (429).
+    pub(super) fn stranger(&self, now: Timestamp) -> Result<(), Problem> {
         take(
             &mut self
                 .strangers

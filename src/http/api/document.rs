@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use super::{ring, verbs};
+use super::{feed, ring, verbs};
 
 const PROBLEM: &str = "Problem";
 const BEARER: &str = "token";
@@ -48,6 +48,7 @@ pub(super) fn base() -> Document {
     let mut document = Common::openapi();
     document.merge(verbs::OnOne::openapi());
     document.merge(ring::OnOne::openapi());
+    document.merge(feed::AtSecret::openapi());
     document.info = InfoBuilder::new()
         .title("shiftbell")
         .version(env!("CARGO_PKG_VERSION"))

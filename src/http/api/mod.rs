@@ -20,6 +20,7 @@ mod document;
 mod etag;
 mod events;
 mod explain;
+mod feed;
 mod input;
 mod once;
 mod page;
@@ -126,6 +127,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(status::get, status::put))
         .routes(routes!(boundaries::list))
         .routes(routes!(explain::get))
+        .routes(routes!(feed::make, feed::delete))
         .routes(routes!(preview::preview))
         .routes(routes!(devices::list))
         .routes(routes!(devices::get, devices::put, devices::delete))
@@ -159,6 +161,8 @@ pub(super) fn routes(api: Api) -> Router {
     routes
         .layer(from_fn_with_state(api.clone(), auth::known))
         .route("/openapi.json", document)
+        // The router knows no `{secret}.ics`.
+        .route("/v1/feeds/{file}", get(feed::read))
         .layer(from_fn(trace::traced))
         .with_state(api)
 }
