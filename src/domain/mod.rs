@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod device;
 pub mod explain;
 pub mod hours;
+pub mod lead;
 pub mod pace;
 pub mod plan;
 pub mod presence;

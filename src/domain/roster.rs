@@ -10,6 +10,7 @@
 mod device;
 mod fields;
 mod json;
+mod leads;
 mod lines;
 mod notice;
 mod one;

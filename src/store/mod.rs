@@ -264,6 +264,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         record::ALL,
         replies::ALL,
         roster::ALL,
+        roster::leads::ALL,
         roster::slots::ALL,
         tokens::ALL,
         watch::ALL,

@@ -13,9 +13,10 @@ use uuid::Uuid;
 
 use super::{Moved, Store, StoreError, Tx, ms};
 use crate::domain::{
-    delivery::ChannelKind,
+    delivery::{AlertKind, ChannelKind},
     hours::BoundaryKind,
-    plan::{Alert, Decision, Reached, StatusChange},
+    lead::{Ahead, Lead},
+    plan::{Alert, Announced, Decision, Reached, StatusChange},
     presence::Reason,
 };
 
@@ -79,6 +80,7 @@ struct StateRow<'a> {
     agent_id: &'a str,
     workspace_id: &'a str,
     next: Option<i64>,
+    lead: Option<i64>,
     due: Option<i64>,
     now: i64,
     problem: Option<&'a str>,
@@ -125,6 +127,11 @@ impl Store {
         self.event_id(&format!("boundary|{agent}|{}", kind.as_str()), ms(at))
     }
 
+    /// The id of the transition that records that `lead` announced the agent's start of hours at `start`.
+    pub(super) fn lead_id(&self, agent: &str, lead: Lead, start: Timestamp) -> Uuid {
+        self.event_id(&format!("lead|{agent}|{}", lead.key()), ms(start))
+    }
+
     /// Writes what was decided at `now` (UTC) in the transaction that locked those agents. With
     /// `post`, changes of status are posted to the presence API. Tells which deliveries came to
     /// their end by it.
@@ -160,6 +167,11 @@ impl<'a> Batch<'a> {
                 };
             }
             self.alert(decision, &reached.alert, transition.id, now);
+            self.transition(transition, post, now);
+        }
+        for announced in &decision.leads {
+            let transition = Self::lead_of(store, decision, announced, now);
+            self.alert(decision, &announced.alert, transition.id, now);
             self.transition(transition, post, now);
         }
         if let Some(change) = change {
@@ -212,6 +224,28 @@ impl<'a> Batch<'a> {
             boundary_at: Some(ms(at)),
             counterpart_at: counterpart.map(ms),
             missed: reached.missed,
+            effective_at: ms(at),
+            recorded_at: now,
+            ..TransitionRow::default()
+        }
+    }
+
+    /// A lead takes no sequence: it changes no status. What it is about is the start to come.
+    fn lead_of(
+        store: &Store,
+        decision: &'a Decision,
+        announced: &Announced,
+        now: i64,
+    ) -> TransitionRow<'a> {
+        let Ahead { lead, at, start } = announced.ahead;
+        TransitionRow {
+            id: store.lead_id(&decision.agent, lead, start),
+            workspace_id: &decision.workspace,
+            agent_id: Some(&decision.agent),
+            reason: AlertKind::HoursStartLead.as_str(),
+            boundary_kind: Some(BoundaryKind::Start.as_str()),
+            boundary_at: Some(ms(start)),
+            missed: announced.missed,
             effective_at: ms(at),
             recorded_at: now,
             ..TransitionRow::default()
@@ -294,6 +328,7 @@ impl<'a> Batch<'a> {
             agent_id: &decision.agent,
             workspace_id: &decision.workspace,
             next: decision.next.map(ms),
+            lead: decision.next_lead.map(ms),
             due: decision.due.map(ms),
             now,
             problem: decision.problem.as_deref(),

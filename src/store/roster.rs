@@ -4,6 +4,7 @@
 //! registered for the same agent keeps its registration and its state, so that importing the same
 //! file every hour does not wake a token that Apple or Google declared dead.
 
+pub(super) mod leads;
 pub(super) mod slots;
 
 use std::collections::HashMap;
@@ -194,6 +195,7 @@ impl Tx {
         run!(self, execute UPSERT_AGENTS, json(&changed))?;
         self.put_slots(agents).await?;
         self.put_exceptions(agents).await?;
+        self.put_leads(agents).await?;
         self.put_devices(agents, now).await?;
         let edits: Vec<_> = agents
             .iter()
@@ -300,6 +302,7 @@ impl Tx {
         let ids = list(ids);
         let mut agents = self.profiles(&ids).await?;
         let mut schedules = self.written_hours(&ids).await?;
+        self.leads_of(&ids, &mut schedules).await?;
         let mut devices: HashMap<String, Vec<Device>> = HashMap::new();
         let rows: Vec<(String, String, String, String)> = run!(self, all DEVICES_OF, ids)?;
         for (agent, platform, token, environment) in rows {
@@ -325,6 +328,8 @@ impl Tx {
                     .sort_by_key(|s| (s.day.to_monday_zero_offset(), s.start));
                 agent.overrides = schedule.overrides;
                 agent.away = schedule.away;
+                agent.leads = schedule.leads;
+                agent.leads.sort_unstable();
             }
             agent.devices = devices.remove(&agent.id).unwrap_or_default();
         }

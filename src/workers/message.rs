@@ -14,29 +14,31 @@ pub trait Prepare: Sized + Send + Sync + 'static {
     /// The instant (UTC) that it is about: lateness counts from here.
     fn since(&self) -> Timestamp;
 
-    /// The messages of these leases, in the same order; `Err` says why one must not go any more.
+    /// The messages of these leases as told at `now` (UTC), in the same order; `Err` says why one must not go any more.
     fn prepare(
         tx: &mut Tx,
         claimed: &[Claimed],
         zones: &Zones,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Vec<Result<Self, &'static str>>, StoreError>> + Send;
 }
 
 impl Prepare for Push {
     fn since(&self) -> Timestamp {
-        self.at
+        self.since
     }
 
     async fn prepare(
         tx: &mut Tx,
         claimed: &[Claimed],
         zones: &Zones,
+        now: Timestamp,
     ) -> Result<Vec<Result<Self, &'static str>>, StoreError> {
         let facts = tx.pushes(claimed).await?;
         Ok(claimed
             .iter()
             .zip(facts)
-            .map(|(lease, facts)| push(lease, facts?, zones))
+            .map(|(lease, facts)| push(lease, facts?, zones, now))
             .collect())
     }
 }
@@ -50,15 +52,22 @@ impl Prepare for Event {
         tx: &mut Tx,
         claimed: &[Claimed],
         _: &Zones,
+        _: Timestamp,
     ) -> Result<Vec<Result<Self, &'static str>>, StoreError> {
         Ok(tx.events(claimed).await?.into_iter().map(Ok).collect())
     }
 }
 
-fn push(lease: &Claimed, facts: PushFacts, zones: &Zones) -> Result<Push, &'static str> {
+fn push(
+    lease: &Claimed,
+    facts: PushFacts,
+    zones: &Zones,
+    now: Timestamp,
+) -> Result<Push, &'static str> {
     let zone = zones
         .get(&facts.timezone)
         .map_err(|_| "unknown_time_zone")?;
+    let lead_at = facts.lead.and_then(|lead| lead.instant(facts.at, &zone));
     let text = alert::render(
         facts.event,
         facts.locale.as_deref().unwrap_or("en"),
@@ -67,6 +76,7 @@ fn push(lease: &Claimed, facts: PushFacts, zones: &Zones) -> Result<Push, &'stat
             at: facts.at,
             counterpart: facts.counterpart,
             minutes: facts.minutes,
+            now,
         },
     );
     Ok(Push {
@@ -78,6 +88,7 @@ fn push(lease: &Claimed, facts: PushFacts, zones: &Zones) -> Result<Push, &'stat
         agent: facts.agent,
         transition: facts.transition,
         at: facts.at,
+        since: lead_at.unwrap_or(facts.at),
         deadline: lease.deadline.unwrap_or(facts.at),
         title: text.title,
         body: text.body,

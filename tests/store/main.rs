@@ -14,6 +14,7 @@ mod support;
 mod conversations;
 mod decisions;
 mod explain;
+mod leads;
 mod modes;
 mod opening;
 mod outbox;

@@ -6,7 +6,7 @@ use super::{
     device::device,
     fields::{Fields, Findings, shown, wrong},
     json::Json,
-    schedule,
+    leads, schedule,
     skips::Skips,
     team::workspace,
 };
@@ -35,6 +35,7 @@ const AGENT: &[&str] = &[
     "devices",
     "auto_offline_after_minutes",
     "receive_when_invisible",
+    "leads",
 ];
 
 /// What one line holds.
@@ -176,6 +177,10 @@ fn read_alerts(agent: &mut Agent, fields: &mut Fields, findings: &mut Findings) 
                 };
             }
         }
+    }
+    if let Some(list) = fields.list("leads", findings) {
+        agent.named.insert(Field::Leads);
+        agent.leads = leads::leads(list, findings);
     }
     if let Some(list) = fields.list("devices", findings) {
         agent.named.insert(Field::Devices);

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         agent::{Agent, AskInvisible, Notify, Workspace},
         hours::{Away, Override, Slot},
+        lead::Lead,
         roster::{self, Alone},
     },
     http::Problem,
@@ -83,6 +84,9 @@ pub(super) struct AgentBody {
     /// Which boundaries ring.
     #[schema(value_type = NotifyInput)]
     notify: Notify,
+    /// How long before hours start the phones ring as well.
+    #[schema(value_type = Vec<LeadInput>)]
+    leads: Vec<Lead>,
     /// Minutes without a reply after which the agent goes offline; null for never.
     auto_offline_after_minutes: Option<u16>,
     /// Whether the agent gets conversations while invisible when the others are slow.
@@ -102,6 +106,7 @@ impl From<Agent> for AgentBody {
             overrides: agent.overrides,
             away: agent.away,
             notify: agent.notify,
+            leads: agent.leads,
             auto_offline_after_minutes: agent.auto_offline_after_minutes,
             receive_when_invisible: agent.receive_when_invisible,
         }
@@ -147,6 +152,8 @@ pub(super) struct AgentInput {
     overrides: Option<Vec<OverrideInput>>,
     away: Option<Vec<AwayInput>>,
     notify: Option<NotifyInput>,
+    #[schema(max_items = 5)]
+    leads: Option<Vec<LeadInput>>,
     devices: Option<Vec<DeviceInput>>,
     #[schema(minimum = 1, maximum = 1440)]
     auto_offline_after_minutes: Option<u16>,
@@ -174,6 +181,8 @@ pub(super) struct AgentEdit {
     overrides: Option<Vec<OverrideInput>>,
     away: Option<Vec<AwayInput>>,
     notify: Option<NotifyInput>,
+    #[schema(max_items = 5)]
+    leads: Option<Vec<LeadInput>>,
     devices: Option<Vec<DeviceInput>>,
     #[schema(minimum = 1, maximum = 1440)]
     auto_offline_after_minutes: Option<u16>,
@@ -237,6 +246,36 @@ pub(super) struct AwayInput {
 pub(super) struct NotifyInput {
     start: Option<bool>,
     end: Option<bool>,
+}
+
+/// How long before hours start the phones ring as well.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = Lead)]
+#[expect(dead_code, reason = "describes what the roster reads")]
+pub(super) enum LeadInput {
+    /// So many minutes.
+    Minutes(MinutesBefore),
+    /// On the local date before the one on which hours start; only for the first start of a date.
+    DayBefore(DayBefore),
+}
+
+/// Before every start of hours.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes what the roster reads")]
+pub(super) struct MinutesBefore {
+    #[schema(minimum = 1, maximum = 10080)]
+    minutes: u16,
+}
+
+/// At this time on the agent's own clock.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes what the roster reads")]
+pub(super) struct DayBefore {
+    #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+    day_before: String,
 }
 
 /// One app on one phone.

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use jiff::civil::Weekday;
 
+mod leads;
 mod minutes;
 mod no_reply;
 mod overflow;
@@ -216,6 +217,7 @@ fn pending_alerts_go_with_their_boundary_or_their_consent() {
         delivery: uuid::Uuid::nil(),
         kind: AlertKind::HoursStart,
         at: at(time),
+        lead: None,
     };
     let online = || Recorded {
         evaluated_at: Some(at("07:00")),

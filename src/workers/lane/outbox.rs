@@ -68,7 +68,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             let messages = if leases.is_empty() {
                 Vec::new()
             } else {
-                C::Message::prepare(&mut tx, &leases, &zones).await?
+                C::Message::prepare(&mut tx, &leases, &zones, now).await?
             };
             tx.commit().await?;
             Ok(Claim {
