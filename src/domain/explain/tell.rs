@@ -5,12 +5,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Delivery, Facts, Occasion, OccasionTold, Outcome, RuleTold, Setting, Step, StepKind, Story,
     Timetable, Transition,
-    occasion::{Meant, boundary_of, meant},
+    occasion::{Meant, boundary_of, by_the_clock, meant},
     rules, why,
     words::{self, utc},
 };
 use crate::domain::{
     clock_changes::{ClockChange, clock_changes},
+    delivery::AlertKind,
+    hours::BoundaryKind,
     plan::Schedule,
     presence::Reason,
 };
@@ -44,7 +46,7 @@ pub fn story(facts: &Facts, setting: Setting<'_>) -> Story {
         _ => teller.verdict(&meant),
     };
     let occasion = meant.occasion.map(|occasion| OccasionTold {
-        reason: occasion.reason.as_str(),
+        reason: occasion.kind.as_str(),
         at: occasion.at,
         local: teller.local(occasion.at),
     });
@@ -168,7 +170,7 @@ impl<'a> Teller<'a> {
     /// Tells what became of an occasion.
     pub(super) fn occasion(&mut self, occasion: Occasion) -> (Outcome, String) {
         self.boundary(occasion);
-        let phrase = words::phrase(occasion, &self.when(occasion.at));
+        let phrase = self.phrase(occasion);
         let alerts: Vec<&'a Delivery> = self.alerts(occasion);
         let recorded = self.recorded(occasion, &alerts);
         let nothing = recorded.is_empty() && alerts.is_empty();
@@ -205,25 +207,52 @@ impl<'a> Teller<'a> {
         self.came_to(&phrase, &alerts, silent.first())
     }
 
+    /// Which alert, for a sentence.
+    fn phrase(&self, occasion: Occasion) -> String {
+        if occasion.kind != AlertKind::HoursStartLead {
+            return words::phrase(occasion, &self.when(occasion.at));
+        }
+        let start = self.when(occasion.about);
+        format!(
+            "the lead {} the start of hours at {start}",
+            self.ahead(occasion)
+        )
+    }
+
+    /// How long before hours start.
+    fn ahead(&self, occasion: Occasion) -> String {
+        let lead = self.timetable;
+        let lead = lead.and_then(|timetable| timetable.lead(occasion.at, occasion.about));
+        words::ahead(lead, &self.when(occasion.at))
+    }
+
     fn boundary(&mut self, occasion: Occasion) {
-        let text = match (boundary_of(occasion.reason), self.timetable) {
+        let ahead = occasion.kind == AlertKind::HoursStartLead;
+        let kind = boundary_of(occasion.kind).or(ahead.then_some(BoundaryKind::Start));
+        let text = match (kind, self.timetable) {
             (Some(kind), Some(timetable)) => {
-                let origin = timetable.origin(kind, occasion.at);
-                let origin = origin.filter(|_| timetable.has(kind, occasion.at));
+                let origin = timetable.origin(kind, occasion.about);
+                let origin = origin.filter(|_| timetable.has(kind, occasion.about));
                 rules::origin(kind, origin.as_ref())
             }
-            _ => words::occasion(occasion.reason).to_owned(),
+            _ => words::occasion(occasion.kind).to_owned(),
+        };
+        let text = if ahead {
+            format!("{} {text}", self.ahead(occasion))
+        } else {
+            text
         };
         self.step(StepKind::Boundary, occasion.at, text);
     }
 
     fn recorded(&self, occasion: Occasion, alerts: &[&Delivery]) -> Vec<&'a Transition> {
-        let kind = boundary_of(occasion.reason);
+        let kind = boundary_of(occasion.kind);
         let of_it = |transition: &&Transition| match (transition.boundary, kind) {
             (Some(boundary), Some(kind)) => boundary == (kind, occasion.at),
             (None, None) => {
-                transition.effective_at == occasion.at
-                    && transition.reason == occasion.reason.as_str()
+                let about = transition.announces.unwrap_or(occasion.about);
+                (transition.effective_at, about) == (occasion.at, occasion.about)
+                    && transition.reason == occasion.kind.as_str()
             }
             _ => false,
         };
@@ -270,9 +299,10 @@ impl<'a> Teller<'a> {
         if late >= LATE {
             let late = SignedDuration::from_secs(late.as_secs());
             // Of its hours a worker knows by itself.
-            let or = match boundary_of(occasion.reason) {
-                Some(_) => "",
-                None => "the platform reported it late, or ",
+            let or = if by_the_clock(occasion.kind) {
+                ""
+            } else {
+                "the platform reported it late, or "
             };
             let text = format!(
                 "that was {late:#} after it: {or}no worker looked at this agent in between"
