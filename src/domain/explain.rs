@@ -11,6 +11,7 @@
 //! A new reason or kind of alert is one line in `words`, and one in `occasion::told_of` if phones ring
 //! for it. A lead comes at one instant and is about another, the start of hours to come.
 
+mod ahead;
 mod facts;
 pub mod occasion;
 mod rules;

@@ -3,7 +3,7 @@
 //!
 //! A [`Lead`] says how long before; with a start of hours it comes to an instant ([`Lead::instant`]). A
 //! number of minutes is told of every start, the day before only of the first start of a local date: who
-//! comes back from lunch was told the evening before already. Pure; `triggers/tests/leads.rs` holds it
+//! comes back from lunch was told the evening before already. Pure; `triggers/tests/wall.rs` holds it
 //! against a clerk who looks at the clock on the wall every minute.
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};

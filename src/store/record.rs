@@ -1,6 +1,7 @@
 //! Writing decisions: the transition, every delivery it calls for, what it makes pointless and the
 //! next due time, for a whole batch of agents in the transaction that read them.
 
+mod leads;
 pub(super) mod write;
 
 pub(super) use write::ALL;
@@ -13,10 +14,9 @@ use uuid::Uuid;
 
 use super::{Moved, Store, StoreError, Tx, ms};
 use crate::domain::{
-    delivery::{AlertKind, ChannelKind},
+    delivery::ChannelKind,
     hours::BoundaryKind,
-    lead::{Ahead, Lead},
-    plan::{Alert, Announced, Decision, Reached, StatusChange},
+    plan::{Alert, Decision, Reached, StatusChange},
     presence::Reason,
 };
 
@@ -127,11 +127,6 @@ impl Store {
         self.event_id(&format!("boundary|{agent}|{}", kind.as_str()), ms(at))
     }
 
-    /// The id of the transition that records that `lead` announced the agent's start of hours at `start`.
-    pub(super) fn lead_id(&self, agent: &str, lead: Lead, start: Timestamp) -> Uuid {
-        self.event_id(&format!("lead|{agent}|{}", lead.key()), ms(start))
-    }
-
     /// Writes what was decided at `now` (UTC) in the transaction that locked those agents. With
     /// `post`, changes of status are posted to the presence API. Tells which deliveries came to
     /// their end by it.
@@ -169,11 +164,7 @@ impl<'a> Batch<'a> {
             self.alert(decision, &reached.alert, transition.id, now);
             self.transition(transition, post, now);
         }
-        for announced in &decision.leads {
-            let transition = Self::lead_of(store, decision, announced, now);
-            self.alert(decision, &announced.alert, transition.id, now);
-            self.transition(transition, post, now);
-        }
+        self.leads(store, decision, post, now);
         if let Some(change) = change {
             let transition = Self::change_of(store, decision, change, now);
             if let Some(alert) = &change.alert {
@@ -224,28 +215,6 @@ impl<'a> Batch<'a> {
             boundary_at: Some(ms(at)),
             counterpart_at: counterpart.map(ms),
             missed: reached.missed,
-            effective_at: ms(at),
-            recorded_at: now,
-            ..TransitionRow::default()
-        }
-    }
-
-    /// A lead takes no sequence: it changes no status. What it is about is the start to come.
-    fn lead_of(
-        store: &Store,
-        decision: &'a Decision,
-        announced: &Announced,
-        now: i64,
-    ) -> TransitionRow<'a> {
-        let Ahead { lead, at, start } = announced.ahead;
-        TransitionRow {
-            id: store.lead_id(&decision.agent, lead, start),
-            workspace_id: &decision.workspace,
-            agent_id: Some(&decision.agent),
-            reason: AlertKind::HoursStartLead.as_str(),
-            boundary_kind: Some(BoundaryKind::Start.as_str()),
-            boundary_at: Some(ms(start)),
-            missed: announced.missed,
             effective_at: ms(at),
             recorded_at: now,
             ..TransitionRow::default()

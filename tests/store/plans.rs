@@ -144,8 +144,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "CHANGES_UNTIL" => vec!["'a-1'", now],
         "CHANGES_AFTER" => vec!["'a-1'", "1"],
         "THESE_RECORDED" => vec![r#"'["t-1"]'"#, "'a-1'"],
-        "ALERTS_OF" => vec!["'a-1'", now, now, now, now],
-        "LEADS_AROUND" => vec!["'a-1'", now, now, now, now],
+        "ALERTS_OF" | "LEADS_AROUND" => vec!["'a-1'", now, now, now, now],
         "EVENT_OF" => vec!["'agent:a-1'", "2"],
         "HOLD_AGENT" | "STATUS_OF" | "WORKSPACE_OF" | "PHONES_OF" | "EXPLAIN_STATE"
         | "FIRST_CHANGE" | "SILENCED" => vec!["'a-1'"],

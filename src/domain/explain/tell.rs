@@ -11,8 +11,6 @@ use super::{
 };
 use crate::domain::{
     clock_changes::{ClockChange, clock_changes},
-    delivery::AlertKind,
-    hours::BoundaryKind,
     plan::Schedule,
     presence::Reason,
 };
@@ -205,44 +203,6 @@ impl<'a> Teller<'a> {
         let first = first.min().unwrap_or(occasion.at);
         let silent = self.silent(occasion, first, &alerts);
         self.came_to(&phrase, &alerts, silent.first())
-    }
-
-    /// Which alert, for a sentence.
-    fn phrase(&self, occasion: Occasion) -> String {
-        if occasion.kind != AlertKind::HoursStartLead {
-            return words::phrase(occasion, &self.when(occasion.at));
-        }
-        let start = self.when(occasion.about);
-        format!(
-            "the lead {} the start of hours at {start}",
-            self.ahead(occasion)
-        )
-    }
-
-    /// How long before hours start.
-    fn ahead(&self, occasion: Occasion) -> String {
-        let lead = self.timetable;
-        let lead = lead.and_then(|timetable| timetable.lead(occasion.at, occasion.about));
-        words::ahead(lead, &self.when(occasion.at))
-    }
-
-    fn boundary(&mut self, occasion: Occasion) {
-        let ahead = occasion.kind == AlertKind::HoursStartLead;
-        let kind = boundary_of(occasion.kind).or(ahead.then_some(BoundaryKind::Start));
-        let text = match (kind, self.timetable) {
-            (Some(kind), Some(timetable)) => {
-                let origin = timetable.origin(kind, occasion.about);
-                let origin = origin.filter(|_| timetable.has(kind, occasion.about));
-                rules::origin(kind, origin.as_ref())
-            }
-            _ => words::occasion(occasion.kind).to_owned(),
-        };
-        let text = if ahead {
-            format!("{} {text}", self.ahead(occasion))
-        } else {
-            text
-        };
-        self.step(StepKind::Boundary, occasion.at, text);
     }
 
     fn recorded(&self, occasion: Occasion, alerts: &[&Delivery]) -> Vec<&'a Transition> {

@@ -5,7 +5,6 @@ use jiff::{Timestamp, civil::DateTime};
 use super::{Attempt, Delivery, Occasion, Transition, occasion::by_the_clock, tell::LATE};
 use crate::domain::{
     delivery::{AlertKind, ChannelKind, Verdict},
-    lead::Lead,
     presence::{Reason, Status},
 };
 
@@ -28,16 +27,6 @@ pub(super) fn occasion(kind: AlertKind) -> &'static str {
         AlertKind::NoReply => "a visitor left without a reply",
         AlertKind::Overflow => "a conversation that waits too long",
         AlertKind::Test => "a test",
-    }
-}
-
-/// How long before hours start: the lead, or `when` it came, should the agent not have it any more.
-pub(super) fn ahead(lead: Option<Lead>, when: &str) -> String {
-    match lead {
-        Some(Lead::Minutes(1)) => "1 minute before".to_owned(),
-        Some(Lead::Minutes(minutes)) => format!("{minutes} minutes before"),
-        Some(Lead::DayBefore(time)) => format!("at {time} the day before"),
-        None => format!("at {when} before"),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Agents and workspaces on the wire: the objects of an import, with one difference. Phones are a
 //! resource of their own, and a token that was sent in is never sent out.
 
+mod lead;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,6 +16,7 @@ use crate::{
     http::Problem,
 };
 use axum::http::StatusCode;
+use lead::LeadInput;
 
 /// A team.
 #[derive(Debug, Serialize, ToSchema)]
@@ -246,36 +249,6 @@ pub(super) struct AwayInput {
 pub(super) struct NotifyInput {
     start: Option<bool>,
     end: Option<bool>,
-}
-
-/// How long before hours start the phones ring as well.
-#[derive(Deserialize, ToSchema)]
-#[serde(untagged)]
-#[schema(as = Lead)]
-#[expect(dead_code, reason = "describes what the roster reads")]
-pub(super) enum LeadInput {
-    /// So many minutes.
-    Minutes(MinutesBefore),
-    /// On the local date before the one on which hours start; only for the first start of a date.
-    DayBefore(DayBefore),
-}
-
-/// Before every start of hours.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "describes what the roster reads")]
-pub(super) struct MinutesBefore {
-    #[schema(minimum = 1, maximum = 10080)]
-    minutes: u16,
-}
-
-/// At this time on the agent's own clock.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "describes what the roster reads")]
-pub(super) struct DayBefore {
-    #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-    day_before: String,
 }
 
 /// One app on one phone.

@@ -8,6 +8,7 @@ mod leads;
 mod minutes;
 mod no_reply;
 mod overflow;
+mod wall;
 
 use super::*;
 use crate::domain::{
