@@ -137,7 +137,7 @@ fn is_first_of_its_date(hours: &OperatingHours, start: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::zone::Zones;
+    use crate::domain::{hours::Slot, zone::Zones};
 
     fn came(lead: Lead, zone: &str, start: &str) -> Option<String> {
         let zone = Zones::built_in().get(zone).unwrap();
@@ -147,6 +147,29 @@ mod tests {
 
     fn eve(time: &str) -> Lead {
         Lead::DayBefore(time.parse().unwrap())
+    }
+
+    #[test]
+    fn what_comes_within_a_span_holds_its_beginning_and_not_its_end() {
+        let zone = Zones::built_in().get("UTC").unwrap();
+        let slot = Slot {
+            day: jiff::civil::Weekday::Monday,
+            start: "09:00".parse().unwrap(),
+            end: "18:00".parse().unwrap(),
+        };
+        let hours = OperatingHours::new(zone, &[slot], &[], &[], &[]);
+        let at = |time: &str| format!("2026-03-30T{time}:00Z").parse().unwrap();
+        let leads = [Lead::Minutes(15), Lead::Minutes(30)];
+        let came = |from, until| {
+            let came = between(&leads, &hours, at(from), at(until));
+            came.into_iter().map(|ahead| ahead.at).collect::<Vec<_>>()
+        };
+        assert_eq!(came("08:30", "08:45"), [at("08:30")]);
+        assert_eq!(came("08:30", "08:46"), [at("08:30"), at("08:45")]);
+        assert_eq!(leads[0].announces(&hours, at("09:00")), Some(at("08:45")));
+        assert_eq!(leads[0].announces(&hours, at("13:00")), None);
+        let week = SignedDuration::from_hours(7 * 24);
+        assert_eq!(leads[0].next(&hours, at("08:45")), Some(at("08:45") + week));
     }
 
     #[test]

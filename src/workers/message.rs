@@ -67,7 +67,7 @@ fn push(
     let zone = zones
         .get(&facts.timezone)
         .map_err(|_| "unknown_time_zone")?;
-    let lead_at = facts.lead.and_then(|lead| lead.instant(facts.at, &zone));
+    let since = facts.since(&zone);
     let text = alert::render(
         facts.event,
         facts.locale.as_deref().unwrap_or("en"),
@@ -88,7 +88,7 @@ fn push(
         agent: facts.agent,
         transition: facts.transition,
         at: facts.at,
-        since: lead_at.unwrap_or(facts.at),
+        since,
         deadline: lease.deadline.unwrap_or(facts.at),
         title: text.title,
         body: text.body,

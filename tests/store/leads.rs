@@ -141,6 +141,8 @@ async fn a_lead_that_was_taken_away_does_not_ring(db: Database) {
         (AlertKind::HoursStartLead, at("09:00:00"), Some(eve()))
     );
     assert_eq!(told[1].1.as_ref().unwrap_err(), &"opted_out");
+    let evening = at("20:00:00") - jiff::SignedDuration::from_hours(24);
+    assert_eq!(push.since(&jiff::tz::TimeZone::UTC), evening);
     tx.commit().await.unwrap();
     db.sql("DELETE FROM devices");
     let mut tx = db.store.begin().await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use uuid::Uuid;
 
 use super::claim::Claimed;
@@ -55,6 +55,15 @@ pub struct PushFacts {
     pub minutes: i64,
     /// The lead it is of, if it comes before the boundary.
     pub lead: Option<Lead>,
+}
+
+impl PushFacts {
+    /// The instant (UTC) from which lateness counts: the boundary, or the lead that announces it on the
+    /// clock of `zone`.
+    pub fn since(&self, zone: &TimeZone) -> Timestamp {
+        let lead = self.lead.and_then(|lead| lead.instant(self.at, zone));
+        lead.unwrap_or(self.at)
+    }
 }
 
 /// An agent as it stands when its phones are to ring.

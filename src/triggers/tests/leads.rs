@@ -68,6 +68,8 @@ fn it_is_of_use_until_hours_start_and_no_longer_than_other_alerts() {
     let five = Lead::Minutes(5);
     assert_eq!(late(five, "06:50", "06:59"), [(five, None, 1)]);
     assert_eq!(late(five, "06:50", "07:00"), [(five, Some("missed"), 1)]);
+    let soon = decided(before("06:50"), chosen(&[five]), at("06:55"));
+    assert_eq!(soon.leads[0].alert.deadline, at("07:00"), "not 07:10");
     let over_both = decided(before("06:00"), chosen(&[QUARTER]), at("07:01"));
     assert!(over_both.leads[0].missed);
     assert_eq!(ringing(&over_both), [(BoundaryKind::Start, None)]);
