@@ -104,6 +104,7 @@ fn facts() -> Facts {
     Facts {
         recorded: Recorded {
             agent: "agent-0000001".to_owned(),
+            external: None,
             workspace: "acme".to_owned(),
             status: Some(Status::Offline),
             sequence: 1,

@@ -114,6 +114,7 @@ fn event(id: i64, sequence: i64, change: Change) -> Event {
 fn agent(sequence: i64) -> Event {
     let change = Change::Agent {
         agent: "a-1".to_owned(),
+        external: None,
         status: Status::Online,
         accepts_conversations: true,
         reason: Why::HoursStart,

@@ -45,7 +45,7 @@ fn warns(file: impl AsRef<[u8]>, notices: &[&str]) {
 
 #[test]
 fn the_contract_s_example_is_read_whole() {
-    let line = r#"{"id":"a-1","workspace":"acme","name":"Ana Ruiz","photo_url":"https://x.example/ana.png","timezone":"Europe/Paris","locale":"fr","hours":[{"day":"mon","start":"09:00","end":"12:30"},{"day":"mon","start":"14:00","end":"18:00"},{"day":"fri","start":"22:00","end":"06:00"}],"overrides":[{"date":"2026-12-25","slots":[]},{"date":"2026-12-31","slots":[{"start":"09:00","end":"12:00"}]}],"away":[{"from":"2026-12-24T12:00","until":"2027-01-02T00:00"}],"notify":{"start":true,"end":true},"devices":[{"platform":"ios","token":"00fc13adff785122","environment":"production"},{"platform":"android","token":"dGVzdA:APA91b"}],"auto_offline_after_minutes":10,"receive_when_invisible":false}"#;
+    let line = r#"{"id":"a-1","workspace":"acme","name":"Ana Ruiz","photo_url":"https://x.example/ana.png","timezone":"Europe/Paris","locale":"fr","hours":[{"day":"mon","start":"09:00","end":"12:30"},{"day":"mon","start":"14:00","end":"18:00"},{"day":"fri","start":"22:00","end":"06:00"}],"overrides":[{"date":"2026-12-25","slots":[]},{"date":"2026-12-31","slots":[{"start":"09:00","end":"12:00"}]}],"away":[{"from":"2026-12-24T12:00","until":"2027-01-02T00:00"}],"notify":{"start":true,"end":true},"devices":[{"platform":"ios","token":"00fc13adff785122","environment":"production"},{"platform":"android","token":"dGVzdA:APA91b"}],"auto_offline_after_minutes":10,"receive_when_invisible":false,"external":{"chatwoot":"17"}}"#;
     let team = r#"{"type":"workspace","id":"acme","name":"Acme","holidays":["2026-12-25"]}"#;
     let roster = read(format!("{line}\n\n  \r\n{team}\r\n")).unwrap();
     assert!(roster.warnings.is_empty());
@@ -507,5 +507,55 @@ fn an_ios_token_in_another_case_is_the_same_phone() {
         &[
             "line 2: devices[0].token: is also the token of the agent on line 1: one phone belongs to one agent",
         ],
+    );
+}
+
+#[test]
+fn an_id_in_another_product_belongs_to_one_agent() {
+    let ids = |ids: &str| format!(r#""external":{ids}"#);
+    let two = agent("a", &ids(r#"{"chatwoot":"17","zendesk":"17"}"#))
+        + &agent("b", &ids(r#"{"zendesk":"18","chatwoot":"17"}"#));
+    refuses(
+        two,
+        &[
+            "line 2: external.chatwoot: \"17\" is also the id of the agent on line 1: it belongs to one agent",
+        ],
+    );
+    let read = read(agent("a", &ids(r#"{"chatwoot":"17","front":null}"#))).unwrap();
+    assert_eq!(
+        serde_json::to_value(&read.agents[0].external).unwrap(),
+        serde_json::json!({"chatwoot": "17"})
+    );
+}
+
+#[test]
+fn bad_ids_in_other_products_are_all_named() {
+    const NAME: &str = "is no name of a product: write 1 to 40 of a-z, 0-9, _ and -";
+    let long = "x".repeat(201);
+    let ids = format!(
+        r#""external":{{"Chat":"1","":"1","a":"","b":17,"c":"{long}","d":" 1","e":"1\u0000\n","\u202e":"1"}}"#
+    );
+    refuses(
+        agent("a", &ids),
+        &[
+            &format!("line 1: external.Chat: {NAME}"),
+            &format!("line 1: external.: {NAME}"),
+            "line 1: external.a: is empty",
+            "line 1: external.b: must be a text \"…\", not a number",
+            "line 1: external.c: is longer than 200 characters",
+            "line 1: external.d: \" 1\" begins or ends with a blank: remove it",
+            "line 1: external.e: \"1\\u{0}\\u{a}\" holds control characters or invisible marks: remove them",
+            &format!("line 1: external.\\u{{202e}}: {NAME}"),
+        ],
+    );
+    let many: Vec<_> = (0..21).map(|n| format!(r#""p{n}":"1""#)).collect();
+    let many = format!(r#""external":{{{}}}"#, many.join(","));
+    refuses(
+        agent("a", &many),
+        &["line 1: external: names more than 20 products"],
+    );
+    refuses(
+        agent("a", r#""external":["17"]"#),
+        &["line 1: external: must be an object {…}, not a list"],
     );
 }

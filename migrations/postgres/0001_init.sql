@@ -100,6 +100,15 @@ CREATE INDEX devices_by_agent ON devices (agent_id);
 -- Apple's tokens are hex digits, which mean the same in either case.
 CREATE UNIQUE INDEX devices_ios ON devices (lower(token)) WHERE platform = 'ios';
 
+-- Who an agent is in other products: an id there belongs to one agent.
+CREATE TABLE external_ids (
+    agent_id    TEXT COLLATE "C" NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    product     TEXT COLLATE "C" NOT NULL CHECK (product <> ''),
+    external_id TEXT COLLATE "C" NOT NULL CHECK (external_id <> ''),
+    PRIMARY KEY (agent_id, product),
+    UNIQUE (product, external_id)
+);
+
 -- ---- what the worker recorded ---------------------------------------------------------------------
 
 CREATE TABLE agent_state (
@@ -122,6 +131,7 @@ CREATE INDEX agent_state_due ON agent_state (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX agent_state_problem ON agent_state (agent_id) WHERE problem <> '';
 CREATE INDEX agent_state_by_workspace ON agent_state (workspace_id, due_at);
 CREATE INDEX agent_state_online ON agent_state (workspace_id) WHERE status = 'online';
+CREATE INDEX agent_state_helping ON agent_state (agent_id) WHERE accepts AND status = 'invisible';
 
 CREATE TABLE workspace_state (
     workspace_id TEXT COLLATE "C" PRIMARY KEY,
@@ -277,6 +287,31 @@ BEGIN
     RAISE EXCEPTION 'a final delivery state is final';
 END $$;
 CREATE TRIGGER deliveries_final BEFORE UPDATE ON deliveries FOR EACH ROW EXECUTE FUNCTION shiftbell_refuse_final();
+
+-- ---- a chat product that is driven -------------------------------------------------------------------
+-- Online may be a lease, which is renewed for whoever gets conversations; whoever claims a renewal puts
+-- the next one off. What the product was seen to show is kept, so that a difference is told from one
+-- that somebody made there. One walk goes through all agents, whatever the workers.
+
+CREATE TABLE presence_leases (
+    agent_id TEXT COLLATE "C" PRIMARY KEY,
+    renew_at BIGINT NOT NULL
+);
+CREATE INDEX presence_leases_due ON presence_leases (renew_at);
+
+CREATE TABLE presence_seen (
+    agent_id  TEXT COLLATE "C" PRIMARY KEY,
+    confirmed BIGINT NOT NULL DEFAULT 0,
+    mended    BIGINT NOT NULL DEFAULT 0
+);
+
+CREATE TABLE presence_walk (
+    one         BIGINT PRIMARY KEY CHECK (one = 1),
+    after_agent TEXT COLLATE "C" NOT NULL DEFAULT '',
+    begun_at    BIGINT NOT NULL DEFAULT 0,
+    step_at     BIGINT NOT NULL DEFAULT 0
+);
+INSERT INTO presence_walk (one) VALUES (1);
 
 -- ---- what the platform reports of its conversations --------------------------------------------------
 -- Of each: how far it is answered, who has it since when, and what the visitor said after the answer.

@@ -3,7 +3,7 @@
 //! The client is our own because what a delivery log needs (the error code in the details,
 //! `Retry-After`, whether a request was processed) is what ready-made ones throw away.
 //!
-//! - One access token serves all requests; it is fetched once, however many wait (`oauth.rs`).
+//! - One access token serves all requests; it is fetched once, however many wait (`channels/oauth.rs`).
 //! - A 401 that does not come from FCM itself costs the token its life and the delivery nothing;
 //!   the next token's 401 says that the account is at fault.
 //! - Every row of Google's table of errors is one row of a test in `verdict.rs`.
@@ -14,7 +14,6 @@
 
 mod account;
 mod message;
-mod oauth;
 #[doc(hidden)]
 pub mod steps;
 mod verdict;
@@ -31,13 +30,12 @@ use reqwest::{Method, Request};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use self::{
-    account::Account,
-    oauth::{Access, OAuth},
-    verdict::Said,
-};
+use self::{account::Account, verdict::Said};
 use super::{
-    Channel, ChannelError, Checkup, Lost, Proof, check_endpoint, streak::Streak, web::Web,
+    Channel, ChannelError, Checkup, Lost, Proof, check_endpoint,
+    oauth::{Access, OAuth},
+    streak::Streak,
+    web::Web,
 };
 use crate::{
     clock::Stopwatch,
@@ -69,7 +67,7 @@ pub struct Options {
 pub struct Fcm {
     web: Web,
     send_url: Url,
-    oauth: OAuth,
+    oauth: OAuth<Account>,
     max_in_flight: usize,
     streak: Streak,
     /// The number of the access token that was refused since the last that was not.

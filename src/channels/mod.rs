@@ -16,8 +16,10 @@
 
 mod answer;
 pub mod apns;
+pub mod driver;
 pub mod fcm;
 mod http2;
+mod oauth;
 pub mod presence;
 mod streak;
 mod tls;
@@ -46,6 +48,16 @@ pub trait Channel: Send + Sync + 'static {
 
     /// How many messages one request may carry (1 for pushes).
     fn batch(&self) -> usize;
+
+    /// Whether two messages may travel in one request.
+    fn together(&self, _: &Self::Message, _: &Self::Message) -> bool {
+        true
+    }
+
+    /// In which product's ids agents are named, where it is not in ours.
+    fn named_in(&self) -> Option<&str> {
+        None
+    }
 
     /// Sends `messages` (never empty, at most [`Channel::batch`]) as one request. `now`: UTC, for
     /// tokens and signatures.

@@ -1,12 +1,18 @@
 //! `shiftbell doctor`: looks at everything a run depends on, rings nobody, and says what to mend.
 
+mod product;
+
 use serde::Serialize;
 
 use super::{
     Context,
     output::{Output, Row},
 };
-use crate::{channels::Proof, config::Config, lifecycle::Exit, workers::receivers::Receivers};
+use jiff::Timestamp;
+
+use crate::{
+    channels::Proof, config::Config, lifecycle::Exit, store::Store, workers::receivers::Receivers,
+};
 
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -114,6 +120,7 @@ async fn database(context: &Context, config: &Config) -> Vec<Finding> {
                 format!("{shown}: {agents} agents"),
             )];
             found.push(listener(config, tokens));
+            found.extend(leases(&store, config, now).await);
             found.extend(
                 problems
                     .into_iter()
@@ -129,6 +136,17 @@ async fn database(context: &Context, config: &Config) -> Vec<Finding> {
     };
     store.close().await;
     found
+}
+
+/// Whether a product's leases hold, where it has some.
+async fn leases(store: &Store, config: &Config, now: Timestamp) -> Vec<Finding> {
+    let Some(section) = &config.driver else {
+        return Vec::new();
+    };
+    match product::lease(store, section, now).await {
+        Ok(found) => found,
+        Err(error) => vec![finding("lease", Level::Broken, error.to_string())],
+    }
 }
 
 /// Where `run` will listen, and whether it may.
@@ -147,26 +165,25 @@ async fn receivers(context: &Context, config: &Config) -> Vec<Finding> {
         Err(error) => return vec![finding("receivers", Level::Broken, error.to_string())],
     };
     let checks = receivers.check(context.clock.now()).await;
-    checks
-        .into_iter()
-        .map(|(kind, outcome)| match outcome {
-            None => finding(
-                kind.as_str(),
-                Level::Off,
-                format!("no [{}] section", kind.as_str()),
-            ),
-            Some(Ok(checkup)) if checkup.proof == Proof::Credentials => {
-                finding(kind.as_str(), Level::Ok, checkup.detail)
-            }
-            Some(Ok(checkup)) if checkup.proof == Proof::Doubtful => {
-                finding(kind.as_str(), Level::Warning, checkup.detail)
-            }
-            Some(Ok(checkup)) => finding(
-                kind.as_str(),
-                Level::Ok,
-                format!("{} (credentials not proved)", checkup.detail),
-            ),
-            Some(Err(problem)) => finding(kind.as_str(), Level::Broken, problem),
-        })
-        .collect()
+    let asked = product::requests(&receivers);
+    let checked = checks.into_iter().map(|(kind, outcome)| match outcome {
+        None => finding(
+            kind.as_str(),
+            Level::Off,
+            format!("no [{}] section", kind.as_str()),
+        ),
+        Some(Ok(checkup)) if checkup.proof == Proof::Credentials => {
+            finding(kind.as_str(), Level::Ok, checkup.detail)
+        }
+        Some(Ok(checkup)) if checkup.proof == Proof::Doubtful => {
+            finding(kind.as_str(), Level::Warning, checkup.detail)
+        }
+        Some(Ok(checkup)) => finding(
+            kind.as_str(),
+            Level::Ok,
+            format!("{} (credentials not proved)", checkup.detail),
+        ),
+        Some(Err(problem)) => finding(kind.as_str(), Level::Broken, problem),
+    });
+    checked.chain(asked).collect()
 }

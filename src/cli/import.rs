@@ -98,6 +98,7 @@ async fn write(store: &Store, mut roster: Roster, context: &Context) -> Result<(
         .unit(move |store| async move {
             let mut tx = store.begin().await?;
             tx.put_workspaces(&roster.workspaces).await?;
+            tx.release_external_ids(&roster.agents).await?;
             for chunk in roster.agents.chunks(CHUNK) {
                 tx.put_agents(chunk, now).await?;
                 bar.inc(chunk.len() as u64);

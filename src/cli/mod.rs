@@ -14,6 +14,7 @@ pub mod import;
 mod listen;
 pub mod migrate;
 pub mod output;
+pub mod presence;
 pub mod preview;
 pub mod probe;
 pub mod run;
@@ -93,6 +94,12 @@ enum Command {
         after_help = "Examples:\n  shiftbell explain a-1 --at 2026-03-30T09:00:00+02:00\n  shiftbell explain a-1 --json"
     )]
     Explain(explain::Args),
+    /// Keep the chat platform's statuses in line.
+    #[command(after_help = "Example:\n  shiftbell presence sync --dry-run")]
+    Presence {
+        #[command(subcommand)]
+        action: presence::Action,
+    },
     /// Make, list and revoke the tokens of the HTTP interface.
     #[command(
         after_help = "Examples:\n  shiftbell token create --name chat-platform --scope platform --workspace acme\n  shiftbell token list\n  shiftbell token revoke ID"
@@ -260,6 +267,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Preview(args) => preview::preview(context, &args).await,
         Command::Deliveries(args) => deliveries::deliveries(context, &args).await,
         Command::Explain(args) => explain::explain(context, &args).await,
+        Command::Presence { action } => presence::presence(context, &action).await,
         Command::Token { action } => token::token(context, &action).await,
         Command::Audit(args) => audit::audit(context, &args).await,
         Command::Doctor => doctor::doctor(context).await,

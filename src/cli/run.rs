@@ -107,7 +107,10 @@ pub(super) async fn engine(
     for (section, on) in [
         ("apns", config.apns.is_some()),
         ("fcm", config.fcm.is_some()),
-        ("presence", config.presence.is_some()),
+        (
+            "presence",
+            config.presence.is_some() || config.driver.is_some(),
+        ),
     ] {
         if !on {
             tracing::warn!(channel = section, "switched_off");

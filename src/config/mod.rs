@@ -13,6 +13,7 @@
 //! To add a key: one line in `keys.rs`, one here, one in `deploy/shiftbell.toml`.
 
 mod database;
+mod driver;
 mod keys;
 mod problem;
 mod reader;
@@ -29,6 +30,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use database::Database;
+pub use driver::Driver;
 pub use problem::{ConfigError, Problem};
 use reader::{Plain, Reader};
 use source::Source;
@@ -46,8 +48,10 @@ pub struct Config {
     pub apns: Option<Apns>,
     /// `[fcm]`; `None` switches the receiver off.
     pub fcm: Option<Fcm>,
-    /// `[presence]`; `None` switches the receiver off.
+    /// `[presence]` without a driver, the presence API; `None` switches the receiver off.
     pub presence: Option<Presence>,
+    /// `[presence]` with a driver, a chat product instead.
+    pub driver: Option<Driver>,
     /// `[http]`
     pub http: Http,
     /// `timezone.directory`: a folder of compiled IANA data to use instead of the system's.
@@ -144,7 +148,8 @@ impl Config {
     pub fn receivers(&self) -> Vec<ChannelKind> {
         let apns = self.apns.is_some().then_some(ChannelKind::Apns);
         let fcm = self.fcm.is_some().then_some(ChannelKind::Fcm);
-        let presence = self.presence.is_some().then_some(ChannelKind::Presence);
+        let presence = self.presence.is_some() || self.driver.is_some();
+        let presence = presence.then_some(ChannelKind::Presence);
         [apns, fcm, presence].into_iter().flatten().collect()
     }
 
@@ -230,7 +235,11 @@ fn read(reader: &mut Reader, file: Option<PathBuf>, cwd: &Path) -> Option<Config
     let database = database::read(reader, cwd);
     let apns = section(reader, "apns", apns);
     let fcm = section(reader, "fcm", fcm);
-    let presence = section(reader, "presence", presence);
+    let (presence, driver) = if driver::chosen(reader) {
+        (None, driver::read(reader))
+    } else {
+        (section(reader, "presence", presence), None)
+    };
     let http = http(reader);
     let timezone_directory = timezone_directory(reader);
     let delivery = delivery(reader);
@@ -240,6 +249,7 @@ fn read(reader: &mut Reader, file: Option<PathBuf>, cwd: &Path) -> Option<Config
         apns,
         fcm,
         presence,
+        driver,
         http,
         timezone_directory,
         delivery,

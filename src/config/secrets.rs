@@ -114,7 +114,8 @@ impl Reader {
         None
     }
 
-    fn file(&mut self, key: Key, path: &Path) -> Option<String> {
+    /// A file's text, which must not be empty.
+    pub(super) fn file(&mut self, key: Key, path: &Path) -> Option<String> {
         let read = || {
             let mut text = String::new();
             File::open(path)?.take(LARGEST).read_to_string(&mut text)?;

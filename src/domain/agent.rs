@@ -5,6 +5,8 @@
 //! what a line names and nothing else. A line that is written names every list and switch, so that
 //! exporting and importing again restores them; leads, a later addition, only if there are any.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 
@@ -51,6 +53,9 @@ pub struct Agent {
     pub auto_offline_after_minutes: Option<u16>,
     /// Whether the agent gets conversations while invisible when the others are slow.
     pub receive_when_invisible: bool,
+    /// The agent's ids in other products, by the product's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub external: BTreeMap<String, String>,
     /// Which optional fields the line named.
     #[serde(skip)]
     pub named: Named,
@@ -79,6 +84,7 @@ impl Agent {
             devices: Vec::new(),
             auto_offline_after_minutes: None,
             receive_when_invisible: false,
+            external: BTreeMap::new(),
             named: Named::NONE,
         }
     }
@@ -229,6 +235,8 @@ pub enum Field {
     AutoOffline,
     /// `receive_when_invisible`
     ReceiveWhenInvisible,
+    /// `external`
+    External,
     /// `leads`
     Leads,
 }
@@ -241,7 +249,7 @@ impl Named {
     /// No field: an upsert keeps all that is stored.
     pub const NONE: Self = Self(0);
     /// Every field: an upsert replaces the whole agent.
-    pub const ALL: Self = Self((1 << 10) - 1);
+    pub const ALL: Self = Self((1 << 11) - 1);
 
     /// Every field but one.
     pub const fn all_but(field: Field) -> Self {
@@ -251,6 +259,11 @@ impl Named {
     /// Whether `field` is in the set.
     pub fn contains(self, field: Field) -> bool {
         self.0 & (1 << field as u16) != 0
+    }
+
+    /// Takes `field` out.
+    pub fn remove(&mut self, field: Field) {
+        self.0 &= !(1 << field as u16);
     }
 
     /// Adds `field`.

@@ -9,6 +9,7 @@ pub mod conversation;
 pub mod coverage;
 pub mod delivery;
 pub mod device;
+pub mod driver;
 pub mod explain;
 pub mod hours;
 pub mod lead;

@@ -23,6 +23,17 @@ impl Pace {
         Self::with_burst(per_second, f64::from(per_second) / 10.0)
     }
 
+    /// Allows `per_minute` messages a minute, at most a tenth of a second's worth (or one) at once.
+    pub fn per_minute(per_minute: u32) -> Self {
+        let per_second = f64::from(per_minute) / 60.0;
+        Self {
+            per_second,
+            burst: (per_second / 10.0).max(1.0),
+            tokens: 0.0,
+            filled_at: None,
+        }
+    }
+
     /// Allows `per_second` messages a second, and `burst` of them at once (at least one).
     pub fn with_burst(per_second: u32, burst: f64) -> Self {
         Self {

@@ -55,6 +55,38 @@ pub enum Mode {
     Messaging,
 }
 
+/// Who is told of changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Posting {
+    /// Nobody: changes are recorded and no events are.
+    Nobody,
+    /// The presence API, of statuses and modes.
+    PresenceApi,
+    /// A chat product, named as in `external`, of statuses alone: it knows no modes.
+    Product(String),
+}
+
+impl Posting {
+    /// Whether statuses are posted.
+    pub fn statuses(&self) -> bool {
+        *self != Self::Nobody
+    }
+
+    /// Whether modes are posted.
+    pub fn modes(&self) -> bool {
+        *self == Self::PresenceApi
+    }
+
+    /// The receiver's name; `None` without one.
+    pub fn receiver(&self) -> Option<&str> {
+        match self {
+            Self::Nobody => None,
+            Self::PresenceApi => Some("presence API"),
+            Self::Product(name) => Some(name),
+        }
+    }
+}
+
 /// One event of the presence API: the same id and sequence on every retry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -77,6 +109,8 @@ pub enum Change {
     Agent {
         /// The agent's id.
         agent: String,
+        /// The agent's id in the product that is driven, where it is another one.
+        external: Option<String>,
         /// The new status.
         status: Status,
         /// Whether new conversations may be routed to the agent.

@@ -8,6 +8,7 @@
 //! empty list or an absent value, and counts as named. No message quotes a device token. `tests/roster_refusals.rs` holds each bad input.
 
 mod device;
+mod external;
 mod fields;
 mod json;
 mod leads;
@@ -174,6 +175,7 @@ struct Seen {
     agents: HashMap<String, usize>,
     workspaces: HashMap<String, usize>,
     tokens: HashMap<(Platform, DeviceToken), usize>,
+    external: external::Claims,
 }
 
 impl Seen {
@@ -192,6 +194,7 @@ impl Seen {
             Entry::Agent(mut agent) => {
                 once(&mut self.agents, &agent.id, line, "agent", findings);
                 self.check_tokens(line, &mut agent, findings);
+                self.external.check(line, &agent.external, findings);
                 Entry::Agent(agent)
             }
         }

@@ -1,4 +1,4 @@
-//! Stand-ins for APNs, FCM and the presence API: real servers on this machine.
+//! Stand-ins for APNs, FCM, the presence API and chat products: real servers on this machine.
 //!
 //! `shiftbell demo` runs on them and so do the tests, which is why they live in the library. They
 //! listen on the loopback address only, over TLS under a throw-away authority, keep to the
@@ -23,6 +23,7 @@ mod jwt;
 pub mod presence;
 mod presence_body;
 mod presence_memory;
+pub mod product;
 pub mod record;
 pub mod script;
 mod serve_h1;

@@ -11,13 +11,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::{KeyPair, PublicKeyData as _};
 use ring::signature::{KeyPair as _, RsaKeyPair};
 use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     SimError,
     apns::{Apns, ApnsAccount},
     fcm::{Fcm, FcmAccount},
     presence::Presence,
+    product::Product,
     server::Network,
     tls::Authority,
 };
@@ -40,6 +41,8 @@ pub struct WorldOptions {
     pub max_concurrent_streams: u32,
     /// Whether they speak TLS; plain connections are for clients that allow them on loopback.
     pub tls: bool,
+    /// The driver whose product stands in for the presence API, if one does.
+    pub driver: Option<String>,
     /// The database's URL; by default the `SQLite` file `shiftbell.db` in the world's folder.
     pub database_url: Option<String>,
 }
@@ -49,12 +52,13 @@ impl Default for WorldOptions {
         Self {
             max_concurrent_streams: 1000,
             tls: true,
+            driver: None,
             database_url: None,
         }
     }
 }
 
-/// The three stand-ins, running, and a folder with everything a worker needs to reach them.
+/// The stand-ins, running, and a folder with everything a worker needs to reach them.
 #[derive(Debug)]
 pub struct World {
     /// Apple's push service, both hosts.
@@ -63,6 +67,8 @@ pub struct World {
     pub fcm: Fcm,
     /// The chat platform.
     pub presence: Presence,
+    /// The chat product that the worker is pointed at instead, if there is one.
+    pub product: Option<Product>,
     /// The folder.
     pub folder: PathBuf,
     /// `shiftbell.toml` in it.
@@ -110,6 +116,10 @@ impl World {
         write(&folder.join("service-account.json"), &service_account)?;
 
         let secret = format!("whsec_{}", STANDARD.encode(rand::random::<[u8; 32]>()));
+        let product = match &options.driver {
+            Some(driver) => Product::start(driver, &network, clock.clone()).await?,
+            None => None,
+        };
         let presence = Presence::start(&secret, &network, clock).await?;
         write(&folder.join("presence.secret"), &format!("{secret}\n"))?;
 
@@ -118,12 +128,21 @@ impl World {
             let file = folder.join("shiftbell.db");
             format!("sqlite://{}", file.display())
         });
-        let config = config(&database_url, &apns, &fcm, &presence);
+        let section = match &product {
+            Some(product) => driver_section(product, &folder)?,
+            None => json!({
+                "url": presence.url(),
+                "secret_file": "presence.secret",
+                "ca_file": "ca.pem",
+            }),
+        };
+        let config = config(&database_url, &apns, &fcm, &section);
         write(&config_path, &config)?;
         Ok(Self {
             apns,
             fcm,
             presence,
+            product,
             folder,
             config_path,
             ca_path,
@@ -153,7 +172,29 @@ fn service_account(token_uri: &str) -> String {
     format!("{account:#}\n")
 }
 
-fn config(database_url: &str, apns: &Apns, fcm: &Fcm, presence: &Presence) -> String {
+/// `[presence]` for a product, its credentials in files.
+fn driver_section(product: &Product, folder: &Path) -> Result<Value, SimError> {
+    let mut section = json!({
+        "driver": product.name(),
+        "url": product.url(),
+        "ca_file": "ca.pem",
+        // Nobody has to spare a stand-in.
+        "max_per_minute": 600_000,
+    });
+    for (key, value) in product.configuration() {
+        section[key] = match key.strip_suffix("_file") {
+            Some(name) => {
+                let file = format!("presence-{name}");
+                write(&folder.join(&file), &value)?;
+                file.into()
+            }
+            None => value.into(),
+        };
+    }
+    Ok(section)
+}
+
+fn config(database_url: &str, apns: &Apns, fcm: &Fcm, presence: &Value) -> String {
     let config = json!({
         "database": {"url": database_url},
         "apns": {
@@ -170,11 +211,7 @@ fn config(database_url: &str, apns: &Apns, fcm: &Fcm, presence: &Presence) -> St
             "service_account_file": "service-account.json",
             "ca_file": "ca.pem",
         },
-        "presence": {
-            "url": presence.url(),
-            "secret_file": "presence.secret",
-            "ca_file": "ca.pem",
-        },
+        "presence": presence,
         "http": {"listen": "127.0.0.1:0"},
     });
     toml::to_string(&config).expect("tables of text are TOML")

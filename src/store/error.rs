@@ -74,6 +74,22 @@ pub enum StoreError {
         /// What is wrong with it.
         problem: String,
     },
+    /// An agent is to have an id in another product that belongs to somebody else.
+    #[error(
+        "agent {agent:?}: external.{product}: {id:?} belongs to agent {holder:?}: take it away there first, or in the same import"
+    )]
+    Taken {
+        /// Who is to have it.
+        agent: String,
+        /// The product.
+        product: String,
+        /// The id there.
+        id: String,
+        /// Who has it.
+        holder: String,
+        /// The workspace of who has it.
+        workspace: String,
+    },
     /// A write touched another number of rows than it must.
     #[error("{name} changed {changed} rows, expected {expected}")]
     AffectedRows {

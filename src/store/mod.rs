@@ -30,6 +30,7 @@ mod rows;
 mod schema;
 pub mod sql;
 mod tokens;
+mod upkeep;
 mod watch;
 
 use std::{future::Future, sync::Arc};
@@ -55,6 +56,7 @@ pub use phones::PhoneRow;
 pub use replies::Before;
 pub use roster::ImportCounts;
 pub use tokens::TokenRow;
+pub use upkeep::{Again, LEASES_RENEWED, Seen, Stride};
 pub use watch::{Due, Watch};
 
 use sql::Dialect;
@@ -264,9 +266,11 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         record::ALL,
         replies::ALL,
         roster::ALL,
+        roster::external::ALL,
         roster::leads::ALL,
         roster::slots::ALL,
         tokens::ALL,
+        upkeep::ALL,
         watch::ALL,
     ]
     .into_iter()

@@ -1,7 +1,8 @@
-//! The presence API switched on: what is recorded and was never called for is posted once.
+//! A presence receiver switched on, or exchanged for another: it learns the truth, once.
 //!
-//! While it is off, changes are recorded and no events are. So that the platform learns the truth when
-//! it is switched on, each agent and workspace whose newest change has no event gets one.
+//! While there is none, changes are recorded and no events are. So each agent and workspace whose newest
+//! change has no event gets one when it is switched on. A receiver that comes in another's place has
+//! heard nothing at all: it is told every agent's status again.
 
 use jiff::Timestamp;
 
@@ -10,7 +11,9 @@ use super::{
     record::Batch,
     rows::id,
     sql::{run, statements},
+    upkeep::Again,
 };
+use crate::domain::presence::Posting;
 
 /// Events written in one transaction.
 const CHUNK: i64 = 500;
@@ -32,36 +35,83 @@ statements! {
 
 /// Whether events are called for: kept, so that switching it on is noticed.
 const POSTING: &str = "posting";
+/// Who was told last: kept, so that exchanging it is noticed.
+const RECEIVER: &str = "posted_to";
 
 impl Store {
-    /// Takes note of whether the presence API is switched on; if it just was, records the events
-    /// that are missing. Returns how many.
-    pub async fn switch_posting(&self, on: bool, now: Timestamp) -> Result<usize, StoreError> {
+    /// Takes note of who is told of changes; if that changed, records the events that are missing. Returns
+    /// how many.
+    pub async fn switch_posting(
+        &self,
+        posting: &Posting,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let on = if posting.statuses() { "on" } else { "off" };
         let mut tx = self.snapshot().await?;
-        let was_on = tx.meta(POSTING).await?.as_deref() == Some("on");
+        let was = tx.meta(POSTING).await?;
+        let told = tx.meta(RECEIVER).await?;
         tx.commit().await?;
-        if was_on == on {
+        let another = told
+            .as_deref()
+            .zip(posting.receiver())
+            .is_some_and(|(a, b)| a != b);
+        if was.as_deref() == Some(on) && !another {
             return Ok(0);
         }
         let mut tx = self.begin().await?;
-        let posted = if on { tx.post_missing(now).await? } else { 0 };
-        tx.set_meta(POSTING, if on { "on" } else { "off" }).await?;
+        let mut posted = 0;
+        if posting.modes() {
+            posted += tx.post_missing_modes(now).await?;
+        }
+        if another {
+            posted += self.post_all(&mut tx, now).await?;
+        } else if posting.statuses() {
+            posted += tx.post_missing(now).await?;
+        }
+        tx.set_meta(POSTING, on).await?;
+        if let Some(receiver) = posting.receiver() {
+            tx.set_meta(RECEIVER, receiver).await?;
+        }
         tx.commit().await?;
         Ok(posted)
+    }
+
+    /// Records that every status is to be posted again.
+    pub async fn post_all(&self, tx: &mut Tx, now: Timestamp) -> Result<usize, StoreError> {
+        let (mut after, mut posted) = (String::new(), 0);
+        loop {
+            let told = tx.told_after(&after, CHUNK).await?;
+            let Some(last) = told.last() else {
+                return Ok(posted);
+            };
+            after.clone_from(&last.agent);
+            let again: Vec<Again> = told
+                .into_iter()
+                .map(|told| Again {
+                    agent_id: told.agent,
+                    sequence: told.sequence,
+                })
+                .collect();
+            let (seen, _) = self.post_again(tx, &again, now).await?;
+            posted += seen.len();
+        }
     }
 }
 
 impl Tx {
-    async fn post_missing(&mut self, now: Timestamp) -> Result<usize, StoreError> {
+    async fn post_missing_modes(&mut self, now: Timestamp) -> Result<usize, StoreError> {
         let modes: Vec<(String, String, i64)> = run!(self, all UNPOSTED_MODES)?;
-        let mut posted = modes.len();
         let mut batch = Batch::default();
         for (transition, workspace, sequence) in &modes {
             let transition = id("transitions", transition)?;
             batch.event(transition, workspace, None, *sequence, ms(now));
         }
         batch.write(self, now).await?;
-        let mut after = String::new();
+        Ok(modes.len())
+    }
+
+    async fn post_missing(&mut self, now: Timestamp) -> Result<usize, StoreError> {
+        let (mut after, mut posted) = (String::new(), 0);
         loop {
             let agents: Vec<(String, String, String, i64)> =
                 run!(self, all UNPOSTED, &after, CHUNK)?;

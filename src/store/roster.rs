@@ -4,6 +4,7 @@
 //! registered for the same agent keeps its registration and its state, so that importing the same
 //! file every hour does not wake a token that Apple or Google declared dead.
 
+pub(super) mod external;
 pub(super) mod leads;
 pub(super) mod slots;
 
@@ -197,6 +198,7 @@ impl Tx {
         self.put_exceptions(agents).await?;
         self.put_leads(agents).await?;
         self.put_devices(agents, now).await?;
+        self.put_external_ids(agents).await?;
         let edits: Vec<_> = agents
             .iter()
             .map(|a| Child {
@@ -304,6 +306,7 @@ impl Tx {
         let mut schedules = self.written_hours(&ids).await?;
         self.leads_of(&ids, &mut schedules).await?;
         let mut devices: HashMap<String, Vec<Device>> = HashMap::new();
+        let mut external = self.external_of(&ids).await?;
         let rows: Vec<(String, String, String, String)> = run!(self, all DEVICES_OF, ids)?;
         for (agent, platform, token, environment) in rows {
             devices.entry(agent).or_default().push(Device {
@@ -332,6 +335,7 @@ impl Tx {
                 agent.leads.sort_unstable();
             }
             agent.devices = devices.remove(&agent.id).unwrap_or_default();
+            agent.external = external.remove(&agent.id).unwrap_or_default();
         }
         Ok(agents)
     }

@@ -16,8 +16,9 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{
-    delivery::{ChannelKind, DeliveryState},
+    delivery::{ChannelKind, DeliveryState, Verdict},
     device::Platform,
+    driver::drift::Found,
     presence::Reason,
 };
 
@@ -64,6 +65,8 @@ names! {
     DEVICES = "devices", Kind::Gauge, "Registered phones in each state";
     DEVICES_DISABLED = "devices_disabled_total", Kind::Counter, "Phones that stopped being rung";
     CREDENTIAL_EXPIRY = "credential_expiry_timestamp_seconds", Kind::Gauge, "When a credential ends";
+    LEASE_RENEWALS = "presence_lease_renewals_total", Kind::Counter, "Renewals of agents whom a chat product holds online only for so long";
+    PRESENCE_COMPARED = "presence_compared_total", Kind::Counter, "Looks at what a chat product shows of an agent, and what they found";
     PLANS_STALE = "plans_stale", Kind::Gauge, "Agents whose boundaries have to be planned afresh";
 }
 
@@ -133,6 +136,16 @@ pub fn transition_recorded(reason: Reason, lag: Option<Duration>) {
     if let Some(lag) = lag {
         histogram!(TRANSITION_LAG, "kind" => kind).record(lag);
     }
+}
+
+/// A lease was asked to be renewed, with this outcome.
+pub fn lease_renewed(outcome: Verdict) {
+    counter!(LEASE_RENEWALS, "outcome" => outcome.as_str()).increment(1);
+}
+
+/// What a chat product shows of an agent was compared with what was recorded.
+pub fn presence_compared(found: Found) {
+    counter!(PRESENCE_COMPARED, "found" => found.as_str()).increment(1);
 }
 
 /// A delivery reached the final state `outcome`, for `reason`; `lag` is the time since its boundary,
@@ -252,6 +265,8 @@ mod tests {
             device_disabled(Platform::Ios, "Unregistered");
             credential_expiry("fcm", at);
             plans_stale(1);
+            lease_renewed(Verdict::Sent);
+            presence_compared(Found::Drifted);
         });
         let text = handle.render();
         for (name, kind, help) in ALL {

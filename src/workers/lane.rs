@@ -57,8 +57,6 @@ pub struct Limits {
     pub lease: Duration,
     /// How long a request may take.
     pub request_timeout: Duration,
-    /// Requests begun in a second.
-    pub per_second: u32,
 }
 
 /// When a lane ends.
@@ -84,17 +82,25 @@ pub struct Lane<C> {
 #[derive(Debug)]
 struct State {
     breaker: Mutex<Breaker>,
-    pace: Mutex<Pace>,
+    /// Shared with whoever else asks this receiver.
+    pace: Arc<Mutex<Pace>>,
     in_flight: AtomicUsize,
     freed: Notify,
 }
 
 impl<C: Channel<Message: Prepare>> Lane<C> {
-    /// A lane for `channel`; `scan` has the time-zone data in use.
-    pub fn new(shared: Shared, channel: Arc<C>, limits: Limits, scan: Arc<Scan>) -> Self {
+    /// A lane for `channel`, whose requests begin as fast as `pace` allows; `scan` has the time-zone data in
+    /// use.
+    pub fn new(
+        shared: Shared,
+        channel: Arc<C>,
+        limits: Limits,
+        pace: Arc<Mutex<Pace>>,
+        scan: Arc<Scan>,
+    ) -> Self {
         let state = State {
             breaker: Mutex::default(),
-            pace: Mutex::new(Pace::new(limits.per_second)),
+            pace,
             in_flight: AtomicUsize::new(0),
             freed: Notify::new(),
         };
@@ -110,6 +116,11 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
     /// When (UTC) the credential in use at `now` ends, where it is known.
     pub fn credential_expiry(&self, now: Timestamp) -> Option<Timestamp> {
         self.channel.credential_expiry(now)
+    }
+
+    /// How fast this receiver is asked, for whoever asks it besides.
+    pub fn pace(&self) -> Arc<Mutex<Pace>> {
+        Arc::clone(&self.state.pace)
     }
 
     /// Why the breaker is open, if it is.
@@ -232,7 +243,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
                 }
             }
         }
-        let begun = in_requests(leases, batch);
+        let begun = in_requests(leases, batch, |a, b| self.channel.together(a, b));
         lock(&self.state.pace).settle(granted, begun.len());
         for turns in in_turns(begun, granted) {
             let sender = Sender::new(self, outcomes.clone(), stop.clone(), alone.clone());
@@ -293,19 +304,22 @@ impl Wait {
     }
 }
 
-/// Splits leases into requests of at most `batch` messages, none larger than its caps allow.
-fn in_requests<M>(leases: Vec<(Claimed, M)>, batch: usize) -> Vec<Vec<(Claimed, M)>> {
+/// Splits leases into requests of at most `batch` messages that go `together`, none larger than its caps
+/// allow.
+fn in_requests<M>(
+    leases: Vec<(Claimed, M)>,
+    batch: usize,
+    together: impl Fn(&M, &M) -> bool,
+) -> Vec<Vec<(Claimed, M)>> {
     let mut requests: Vec<(usize, Vec<(Claimed, M)>)> = Vec::new();
     for lease in leases {
         let cap = lease
             .0
             .batch_cap
             .map_or(batch, |cap| (cap.max(1) as usize).min(batch));
-        match requests
-            .iter_mut()
-            .rev()
-            .find(|(c, request)| *c == cap && request.len() < cap)
-        {
+        match requests.iter_mut().rev().find(|(c, request)| {
+            *c == cap && request.len() < cap && together(&request[0].1, &lease.1)
+        }) {
             Some((_, request)) => request.push(lease),
             None => requests.push((cap, vec![lease])),
         }

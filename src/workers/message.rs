@@ -14,11 +14,13 @@ pub trait Prepare: Sized + Send + Sync + 'static {
     /// The instant (UTC) that it is about: lateness counts from here.
     fn since(&self) -> Timestamp;
 
-    /// The messages of these leases as told at `now` (UTC), in the same order; `Err` says why one must not go any more.
+    /// The messages of these leases as told at `now` (UTC), in the same order, with agents named as in
+    /// the product `named_in` where there is one; `Err` says why one must not go any more.
     fn prepare(
         tx: &mut Tx,
         claimed: &[Claimed],
         zones: &Zones,
+        named_in: Option<&str>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<Result<Self, &'static str>>, StoreError>> + Send;
 }
@@ -32,6 +34,7 @@ impl Prepare for Push {
         tx: &mut Tx,
         claimed: &[Claimed],
         zones: &Zones,
+        _: Option<&str>,
         now: Timestamp,
     ) -> Result<Vec<Result<Self, &'static str>>, StoreError> {
         let facts = tx.pushes(claimed).await?;
@@ -52,9 +55,11 @@ impl Prepare for Event {
         tx: &mut Tx,
         claimed: &[Claimed],
         _: &Zones,
+        named_in: Option<&str>,
         _: Timestamp,
     ) -> Result<Vec<Result<Self, &'static str>>, StoreError> {
-        Ok(tx.events(claimed).await?.into_iter().map(Ok).collect())
+        let events = tx.events(claimed, named_in).await?;
+        Ok(events.into_iter().map(Ok).collect())
     }
 }
 

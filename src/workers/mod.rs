@@ -11,6 +11,7 @@ pub mod scan;
 pub mod service;
 mod settle;
 mod tell;
+pub mod upkeep;
 
 use std::sync::Arc;
 

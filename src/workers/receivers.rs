@@ -4,7 +4,7 @@
 //! A new channel is a file in `channels`, a variant of `ChannelKind`, and a line in each function
 //! here.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -13,14 +13,19 @@ use super::{
     Shared,
     lane::{Lane, Limits, Until},
     scan::Scan,
+    upkeep::Upkeep,
 };
 use crate::{
     channels::{
-        Channel, ChannelError, Checkup, apns, apns::Apns, fcm, fcm::Fcm, presence,
-        presence::Presence,
+        Channel, ChannelError, Checkup, apns, apns::Apns, driver, driver::Driver, fcm, fcm::Fcm,
+        presence, presence::Presence,
     },
-    config::{Config, Pace},
-    domain::delivery::{ChannelKind, Judgement, Push},
+    config::{self, Config},
+    domain::{
+        delivery::{ChannelKind, Judgement, Push},
+        pace::Pace,
+        presence::Posting,
+    },
 };
 
 /// The wire clients that are switched on.
@@ -32,6 +37,8 @@ pub struct Receivers {
     pub fcm: Option<Arc<Fcm>>,
     /// The chat platform.
     pub presence: Option<Arc<Presence>>,
+    /// A chat product in its place.
+    pub driver: Option<Arc<Driver>>,
 }
 
 impl Receivers {
@@ -70,10 +77,24 @@ impl Receivers {
                 max_in_flight: c.pace.max_in_flight as usize,
             })
         });
+        let driver = config.driver.as_ref().map(|c| {
+            Driver::new(driver::Options {
+                description: c.description.clone(),
+                url: c.url.clone(),
+                token: c.token.clone(),
+                agent_tokens: c.agent_tokens.clone(),
+                account: c.account.clone(),
+                user: c.user.clone(),
+                extra_ca: c.ca.clone(),
+                request_timeout: timeout,
+                max_in_flight: c.max_in_flight as usize,
+            })
+        });
         Ok(Self {
             apns: apns.transpose()?.map(Arc::new),
             fcm: fcm.transpose()?.map(Arc::new),
             presence: presence.transpose()?.map(Arc::new),
+            driver: driver.transpose()?.map(Arc::new),
         })
     }
 
@@ -82,6 +103,15 @@ impl Receivers {
         let apns = self.apns.as_ref().map(|_| ChannelKind::Apns);
         let fcm = self.fcm.as_ref().map(|_| ChannelKind::Fcm);
         apns.into_iter().chain(fcm).collect()
+    }
+
+    /// Who is told of changes of status.
+    pub fn posting(&self) -> Posting {
+        match (&self.driver, &self.presence) {
+            (Some(driver), _) => Posting::Product(driver.description().external.clone()),
+            (None, Some(_)) => Posting::PresenceApi,
+            (None, None) => Posting::Nobody,
+        }
     }
 
     /// Rings one phone at `now` (UTC), past lanes and log; `None` if its push service is switched off.
@@ -115,7 +145,13 @@ impl Receivers {
         vec![
             (ChannelKind::Apns, check!(self.apns)),
             (ChannelKind::Fcm, check!(self.fcm)),
-            (ChannelKind::Presence, check!(self.presence)),
+            (
+                ChannelKind::Presence,
+                match check!(self.driver) {
+                    Some(checked) => Some(checked),
+                    None => check!(self.presence),
+                },
+            ),
         ]
     }
 }
@@ -126,37 +162,55 @@ pub struct Lanes {
     apns: Option<Lane<Apns>>,
     fcm: Option<Lane<Fcm>>,
     presence: Option<Lane<Presence>>,
+    driver: Option<Lane<Driver>>,
 }
 
 impl Lanes {
     /// Lanes for `receivers`, with the pace and the times of the configuration.
     pub fn new(shared: &Shared, config: &Config, receivers: &Receivers, scan: &Arc<Scan>) -> Self {
-        let limits = |pace: &Pace| Limits {
+        let limits = Limits {
             lease: config.delivery.lease,
             request_timeout: config.delivery.request_timeout,
-            per_second: pace.max_per_second,
         };
         macro_rules! lane {
-            ($channel:ident) => {
+            ($channel:ident, $pace:expr) => {
                 receivers
                     .$channel
                     .as_ref()
                     .zip(config.$channel.as_ref())
                     .map(|(channel, section)| {
-                        Lane::new(
-                            shared.clone(),
-                            Arc::clone(channel),
-                            limits(&section.pace),
-                            Arc::clone(scan),
-                        )
+                        let pace = Arc::new(Mutex::new($pace(section)));
+                        let (shared, channel) = (shared.clone(), Arc::clone(channel));
+                        Lane::new(shared, channel, limits, pace, Arc::clone(scan))
                     })
             };
         }
+        let per_second = |pace: &config::Pace| Pace::new(pace.max_per_second);
         Self {
-            apns: lane!(apns),
-            fcm: lane!(fcm),
-            presence: lane!(presence),
+            apns: lane!(apns, |c: &config::Apns| per_second(&c.pace)),
+            fcm: lane!(fcm, |c: &config::Fcm| per_second(&c.pace)),
+            presence: lane!(presence, |c: &config::Presence| per_second(&c.pace)),
+            driver: lane!(driver, |c: &config::Driver| Pace::per_minute(
+                c.max_per_minute
+            )),
         }
+    }
+
+    /// The upkeep of the chat product, if one is driven.
+    pub fn upkeep(
+        &self,
+        shared: &Shared,
+        config: &Config,
+        receivers: &Receivers,
+    ) -> Option<Upkeep> {
+        let (lane, section) = self.driver.as_ref().zip(config.driver.as_ref())?;
+        Some(Upkeep::new(
+            shared.clone(),
+            Arc::clone(receivers.driver.as_ref()?),
+            lane.pace(),
+            section.max_per_minute,
+            section.check_every,
+        ))
     }
 
     /// Runs all lanes side by side; returns how many rounds sent something.
@@ -171,9 +225,13 @@ impl Lanes {
                 }
             };
         }
-        let (apns, fcm, presence) =
-            tokio::join!(run!(self.apns), run!(self.fcm), run!(self.presence));
-        apns + fcm + presence
+        let (apns, fcm, presence, driver) = tokio::join!(
+            run!(self.apns),
+            run!(self.fcm),
+            run!(self.presence),
+            run!(self.driver)
+        );
+        apns + fcm + presence + driver
     }
 
     /// Each lane's state, in the order ops read them.
@@ -191,6 +249,7 @@ impl Lanes {
             state!(Apns, self.apns),
             state!(Fcm, self.fcm),
             state!(Presence, self.presence),
+            state!(Presence, self.driver),
         ];
         states.into_iter().flatten().collect()
     }

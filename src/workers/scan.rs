@@ -5,7 +5,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use jiff::Timestamp;
@@ -16,6 +19,7 @@ use crate::{
     clock::Stopwatch,
     domain::{
         plan::Decision,
+        presence::Posting,
         zone::{DataVersion, Zones},
     },
     store::{Due, LAST_EVALUATION, Store, StoreError},
@@ -46,8 +50,10 @@ pub struct Pass {
 pub struct Scan {
     shared: Shared,
     rules: Arc<Rules>,
-    /// Whether the presence API is switched on.
-    post: bool,
+    /// Who is told of changes.
+    posting: Arc<Posting>,
+    /// Whether it was noted who that is.
+    noted: AtomicBool,
     zones: Mutex<Arc<Zones>>,
     zone_directory: Option<PathBuf>,
 }
@@ -57,7 +63,7 @@ impl Scan {
     pub fn new(
         shared: Shared,
         rules: Rules,
-        post: bool,
+        posting: Posting,
         zones: Zones,
         zone_directory: Option<PathBuf>,
     ) -> Self {
@@ -65,7 +71,8 @@ impl Scan {
         Self {
             shared,
             rules: Arc::new(rules),
-            post,
+            posting: Arc::new(posting),
+            noted: AtomicBool::new(false),
             zones: Mutex::new(Arc::new(zones)),
             zone_directory,
         }
@@ -82,12 +89,11 @@ impl Scan {
     pub async fn revise(&self) -> Result<(), StoreError> {
         self.reload_zones();
         let (version, clock) = (self.zones().version().to_owned(), self.shared.clock.clone());
-        let post = self.post;
+        if !self.noted.load(Ordering::Acquire) {
+            self.note_posting().await?;
+            self.noted.store(true, Ordering::Release);
+        }
         let revised = self.shared.store.unit(move |store| async move {
-            let events = store.switch_posting(post, clock.now()).await?;
-            if events > 0 {
-                tracing::info!(events, "presence_switched_on");
-            }
             let mut tx = store.snapshot().await?;
             let planned_with = tx.meta(TZDATA).await?;
             let last = tx.meta(LAST_EVALUATION).await?;
@@ -120,6 +126,21 @@ impl Scan {
             tx.commit().await
         });
         revised.await
+    }
+
+    /// Once in a process: workers who are configured differently do not undo each other's work each
+    /// minute.
+    async fn note_posting(&self) -> Result<(), StoreError> {
+        let (posting, clock) = (Arc::clone(&self.posting), self.shared.clock.clone());
+        let events = self
+            .shared
+            .store
+            .unit(move |store| async move { store.switch_posting(&posting, clock.now()).await });
+        let events = events.await?;
+        if events > 0 {
+            tracing::info!(events, "presence_switched_on");
+        }
+        Ok(())
     }
 
     /// Takes newer time-zone data into use; broken ones are logged and the old kept.
@@ -180,7 +201,7 @@ impl Scan {
             }
             self.shared.send_wake.notify_waiters();
         }
-        let post = self.post;
+        let post = self.posting.modes();
         let settled = self
             .shared
             .store
@@ -191,7 +212,8 @@ impl Scan {
     /// One transaction's worth of agents. The first of a pass notes when it was: one row that all
     /// workers write is not for every batch.
     async fn batch(&self, now: Timestamp, first: bool) -> Result<usize, StoreError> {
-        let (zones, rules, post) = (self.zones(), Arc::clone(&self.rules), self.post);
+        let (zones, rules) = (self.zones(), Arc::clone(&self.rules));
+        let post = self.posting.statuses();
         let decisions = self.shared.store.unit(move |store| async move {
             let mut tx = store.begin().await?;
             let facts = tx.due_agents(now, BATCH).await?;

@@ -14,6 +14,7 @@ use super::{
     receivers::{LaneState, Lanes, Receivers},
     scan::{Pass, Scan},
     tell::chain,
+    upkeep::Upkeep,
 };
 use crate::{
     channels::ChannelError,
@@ -52,6 +53,7 @@ pub struct Engine {
     scan: Arc<Scan>,
     receivers: Receivers,
     lanes: Lanes,
+    upkeep: Option<Upkeep>,
 }
 
 impl Engine {
@@ -62,20 +64,21 @@ impl Engine {
             useful_for: config.delivery.useful_for,
             push: receivers.push(),
         };
-        let post = receivers.presence.is_some();
         let scan = Arc::new(Scan::new(
             shared.clone(),
             rules,
-            post,
+            receivers.posting(),
             zones,
             config.timezone_directory.clone(),
         ));
         let lanes = Lanes::new(&shared, config, &receivers, &scan);
+        let upkeep = lanes.upkeep(&shared, config, &receivers);
         Ok(Self {
             shared,
             scan,
             receivers,
             lanes,
+            upkeep,
         })
     }
 
@@ -87,6 +90,11 @@ impl Engine {
     /// The wire clients, with the connections that the lanes use.
     pub fn receivers(&self) -> &Receivers {
         &self.receivers
+    }
+
+    /// The upkeep of the chat product, if one is driven.
+    pub fn upkeep(&self) -> Option<&Upkeep> {
+        self.upkeep.as_ref()
     }
 
     /// The time-zone data in use.
@@ -109,6 +117,16 @@ impl Engine {
         self.follow_database().await?;
         self.scan.revise().await?;
         self.scan.pass(stop).await?;
+        self.send_due(stop).await;
+        if let Some(upkeep) = &self.upkeep {
+            // What it mends goes with the next pass.
+            upkeep.compare_some().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what can be sent now.
+    pub async fn send_due(&self, stop: &CancellationToken) {
         // A round may leave something that can go at once, on a new connection or in a smaller batch.
         // Not for ever, though: the next minute's pass goes on where this one ends.
         let brief = stop.child_token();
@@ -124,7 +142,6 @@ impl Engine {
                 lanes.await;
             }
         }
-        Ok(())
     }
 
     /// Runs until `stop`; then ends what is under way.
@@ -134,7 +151,14 @@ impl Engine {
             self.lanes.run(Until::Stopped, stop),
             self.watch_loop(stop),
             self.count_loop(stop),
+            self.upkeep_loop(stop),
         );
+    }
+
+    async fn upkeep_loop(&self, stop: &CancellationToken) {
+        if let Some(upkeep) = &self.upkeep {
+            upkeep.run(stop).await;
+        }
     }
 
     async fn scan_loop(&self, stop: &CancellationToken) {

@@ -14,6 +14,8 @@ on_both!(
     nobody_overwrites_what_they_have_not_seen,
     an_edit_has_the_agent_planned_afresh,
     an_agent_edits_their_own_page_alone,
+    an_id_elsewhere_belongs_to_one_agent,
+    an_agent_does_not_change_their_ids_elsewhere,
     agents_come_in_pages_of_one_workspace,
 );
 
@@ -27,6 +29,7 @@ fn whole() -> Value {
         "notify": {"start": true, "end": true},
         "leads": [{"minutes": 15}, {"day_before": "20:00"}],
         "auto_offline_after_minutes": 10, "receive_when_invisible": true,
+        "external": {"chatwoot": "17"},
     })
 }
 
@@ -171,6 +174,51 @@ async fn an_agent_edits_their_own_page_alone(db: Database) {
     ana.put("/v1/agents/a-3", whole()).await.refused(404, &[]);
     ana.delete("/v1/agents/a-1").await.refused(403, &[]);
     ana.get("/v1/agents").await.refused(403, &[]);
+}
+
+async fn an_id_elsewhere_belongs_to_one_agent(db: Database) {
+    let desk = Desk::at(db).await;
+    let platform = desk.platform().await;
+    platform.put("/v1/agents/a-1", whole()).await.ok(201);
+    platform.hire("a-2", "acme").await;
+    platform.hire("b-1", "bolt").await;
+    let ids = |id: &str| json!({"external": {"chatwoot": id}});
+    let taken = platform.patch("/v1/agents/a-2", ids("17")).await;
+    taken.refused(409, &["external.chatwoot"]);
+    assert!(taken.text.contains("a-1"), "{taken:?}");
+    // Who has it is no business of another workspace.
+    let bolt = desk.platform_of("bolt").await;
+    let taken = bolt.patch("/v1/agents/b-1", ids("17")).await;
+    taken.refused(409, &["external.chatwoot"]);
+    assert!(!taken.text.contains("a-1"), "{taken:?}");
+    let patched = platform.patch("/v1/agents/a-1", ids("18")).await.ok(200);
+    assert_eq!(patched["external"], ids("18")["external"]);
+    bolt.patch("/v1/agents/b-1", ids("17")).await.ok(200);
+    let emptied = platform
+        .patch("/v1/agents/a-1", json!({"external": null}))
+        .await;
+    assert_eq!(emptied.ok(200)["external"], json!({}));
+    let wrong = platform.patch("/v1/agents/a-1", ids("")).await;
+    wrong.refused(422, &["external.chatwoot"]);
+}
+
+async fn an_agent_does_not_change_their_ids_elsewhere(db: Database) {
+    let desk = Desk::at(db).await;
+    let platform = desk.platform().await;
+    platform.put("/v1/agents/a-1", whole()).await.ok(201);
+    let ana = desk.holder(desk.token(Scope::Agent, None, Some("a-1")).await);
+    let other = json!({"external": {"chatwoot": "18"}});
+    ana.patch("/v1/agents/a-1", other)
+        .await
+        .refused(403, &["external"]);
+    // What was read can be put again, and a PUT that does not speak of them leaves them.
+    ana.put("/v1/agents/a-1", whole()).await.ok(200);
+    let mut rest = whole();
+    rest.as_object_mut().unwrap().remove("external");
+    let put = ana.put("/v1/agents/a-1", rest.clone()).await.ok(200);
+    assert_eq!(put["external"], whole()["external"]);
+    let put = platform.put("/v1/agents/a-1", rest).await.ok(200);
+    assert_eq!(put["external"], json!({}));
 }
 
 async fn agents_come_in_pages_of_one_workspace(db: Database) {

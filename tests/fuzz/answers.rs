@@ -233,6 +233,7 @@ fn event() -> Event {
         sequence: 1,
         change: Change::Agent {
             agent: "a-1".to_owned(),
+            external: None,
             status: Status::Online,
             accepts_conversations: true,
             reason: Reason::HoursStart,

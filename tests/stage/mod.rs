@@ -30,13 +30,19 @@ fn engine(store: &Store, clock: &Clock, config: &Config) -> Engine {
 
 impl Stage {
     /// The stage at `now`, with this team imported and evaluated for the first time.
+    #[allow(dead_code, reason = "not every test crate chooses a database")]
     pub(crate) async fn set(now: &str, database_url: Option<String>, team: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Clock::manual(time(now));
         let options = WorldOptions {
             database_url,
             ..WorldOptions::default()
         };
+        Self::set_with(now, options, team).await
+    }
+
+    /// The same in a world of these options.
+    pub(crate) async fn set_with(now: &str, options: WorldOptions, team: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(time(now));
         let world = World::start(folder.path(), clock.clone(), options)
             .await
             .unwrap();
@@ -66,7 +72,19 @@ impl Stage {
         if !on {
             config.presence = None;
         }
-        self.engine = engine(&self.store, &self.clock, &config);
+        self.restart_with(&config);
+    }
+
+    /// Restarts the worker with this configuration.
+    #[allow(dead_code, reason = "not every test crate changes it")]
+    pub(crate) fn restart_with(&mut self, config: &Config) {
+        self.engine = engine(&self.store, &self.clock, config);
+    }
+
+    /// Another worker beside this one, on the same database and clock.
+    #[allow(dead_code, reason = "not every test crate has several")]
+    pub(crate) fn colleague(&self) -> Engine {
+        engine(&self.store, &self.clock, &self.config)
     }
 
     /// Imports these lines.
@@ -92,6 +110,7 @@ impl Stage {
     }
 
     /// The alerts accepted so far: (agent, event, boundary), in order of arrival.
+    #[allow(dead_code, reason = "not every test crate rings")]
     pub(crate) fn rung(&self) -> Vec<String> {
         let apns = self.world.apns.record().accepted();
         let fcm = self.world.fcm.record().accepted();
@@ -164,6 +183,7 @@ impl Stage {
     }
 
     /// The oldest delivery of a channel.
+    #[allow(dead_code, reason = "not every test crate asks")]
     pub(crate) async fn row(&self, channel: &str) -> DeliveryRow {
         self.log()
             .await
@@ -173,6 +193,7 @@ impl Stage {
     }
 
     /// How many deliveries of a channel stand in a state, for whatever reason.
+    #[allow(dead_code, reason = "not every test crate asks")]
     pub(crate) async fn count(&self, channel: &str, state: &str) -> usize {
         self.log()
             .await

@@ -129,7 +129,7 @@ async fn events_keep_id_and_sequence(db: Database) {
     db.settle_modes("09:00:00").await;
     let leases = db.claim(ChannelKind::Presence, "09:00:00").await;
     let mut tx = db.store.snapshot().await.unwrap();
-    let events = tx.events(&leases).await.unwrap();
+    let events = tx.events(&leases, None).await.unwrap();
     drop(tx);
     assert_eq!(events.len(), 2);
     for (event, lease) in events.iter().zip(&leases) {
@@ -154,7 +154,7 @@ async fn events_keep_id_and_sequence(db: Database) {
     db.reap("09:01:00").await;
     let again = db.claim_suspects(ChannelKind::Presence, "09:01:00").await;
     let mut tx = db.store.snapshot().await.unwrap();
-    let mut repeated = tx.events(&again).await.unwrap();
+    let mut repeated = tx.events(&again, None).await.unwrap();
     repeated.sort_by_key(|e| events.iter().position(|first| first.id == e.id));
     assert_eq!(repeated, events);
 }

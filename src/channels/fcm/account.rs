@@ -7,9 +7,10 @@ use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::channels::{ChannelError, check_url};
+use crate::channels::{ChannelError, check_url, oauth::Grant};
 
 const WHAT: &str = "fcm service account";
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 
 /// How long an assertion is good for, in seconds: the most that Google allows.
@@ -18,7 +19,7 @@ const LIFETIME: i64 = 3600;
 /// Who sends, and the key that proves it.
 pub(super) struct Account {
     pub(super) project_id: String,
-    pub(super) token_uri: Url,
+    token_uri: Url,
     /// `token_uri` as it is written: the assertion's audience is compared letter by letter.
     audience: String,
     client_email: String,
@@ -77,6 +78,20 @@ impl Account {
             )
             .map_err(|_| bad("private_key cannot sign"))?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag)))
+    }
+}
+
+impl Grant for Account {
+    fn endpoint(&self) -> &Url {
+        &self.token_uri
+    }
+
+    fn form(&self, now: Timestamp) -> Result<String, ChannelError> {
+        let assertion = self.assertion(now)?;
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", GRANT);
+        form.append_pair("assertion", &assertion);
+        Ok(form.finish())
     }
 }
 

@@ -51,6 +51,7 @@ fn posted(event: &Event) -> Posted<'_> {
             status,
             accepts_conversations,
             reason,
+            ..
         } => (
             "agent.status_changed",
             PostedChange::Agent {
@@ -87,6 +88,7 @@ mod tests {
             sequence: 17,
             change: Change::Agent {
                 agent: "a-1".to_owned(),
+                external: None,
                 status: Status::Online,
                 accepts_conversations: true,
                 reason: Reason::HoursStart,

@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     domain::device::Platform,
     lifecycle::{Exit, Shutdown},
-    sim::{World, WorldOptions},
+    sim::{World, WorldOptions, product::PRODUCTS},
     store::Store,
     telemetry::metrics,
     workers::service::Engine,
@@ -36,6 +36,9 @@ pub struct Args {
     /// End by itself once the team's alerts are delivered, with a summary.
     #[arg(long)]
     exit: bool,
+    /// Speak to a stand-in of this chat product instead of the presence API, and show the requests.
+    #[arg(long, value_name = "PRODUCT", value_parser = clap::builder::PossibleValuesParser::new(PRODUCTS.iter().map(|(name, _)| *name)))]
+    driver: Option<String>,
 }
 
 /// Runs the demo.
@@ -45,7 +48,11 @@ pub async fn demo(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         .tempdir()
         .context("making the demo's folder")?;
     let (clock, boundary) = shortly_before_a_minute(context.clock.now());
-    let world = World::start(folder.path(), clock.clone(), WorldOptions::default()).await?;
+    let options = WorldOptions {
+        driver: args.driver.clone(),
+        ..WorldOptions::default()
+    };
+    let world = World::start(folder.path(), clock.clone(), options).await?;
     let config = Config::load(Some(&world.config_path), std::iter::empty(), folder.path())?;
     metrics::install().context("installing the metrics")?;
     let stage = Context {
@@ -54,7 +61,11 @@ pub async fn demo(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     };
     let engine = Arc::new(run::engine(&stage, &config, &run::Args::default()).await?);
     let zones = crate::zones::load(None)?;
-    seat(engine.store(), &team::team(boundary, &zones)?, &clock).await?;
+    let mut team = team::team(boundary, &zones)?;
+    if let Some((product, section)) = world.product.as_ref().zip(config.driver.as_ref()) {
+        team::enrol(&mut team, product, &section.description.external);
+    }
+    seat(engine.store(), &team, &clock).await?;
     world
         .apns
         .unregister(&team::token(team::GONE, Platform::Ios), clock.now());

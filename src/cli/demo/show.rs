@@ -9,6 +9,7 @@ use crate::{
     cli::output::Output,
     sim::{
         World,
+        product::Product,
         record::{ReceivedPush, Record, Verdict},
     },
     store::{DeliveryFilter, DeliveryRow, Store},
@@ -52,16 +53,21 @@ impl Screen {
         boundary: Timestamp,
         world: &World,
     ) -> anyhow::Result<()> {
-        self.output.note("shiftbell demo: the real worker, an SQLite file, stand-ins for APNs, FCM and the presence API.")?;
+        self.output.note(
+            "shiftbell demo: the real worker, an SQLite file, stand-ins for everybody it talks to.",
+        )?;
         self.output.note(&format!(
             "Everything is in {} while it runs.",
             super::shown(folder)
         ))?;
+        let presence = match &world.product {
+            Some(product) => format!("{} {}", product.name(), product.url()),
+            None => format!("presence {}", world.presence.url()),
+        };
         self.output.note(&format!(
-            "APNs stand-in {}, FCM {}, presence {}",
+            "APNs stand-in {}, FCM {}, {presence}",
             world.apns.endpoint(),
             world.fcm.endpoint(),
-            world.presence.url()
         ))?;
         self.output.note(&format!("Hours of nine agents in nine zones meet at {boundary} (the demo's clock). Ctrl-C ends it."))?;
         Ok(self.output.flush()?)
@@ -78,7 +84,10 @@ impl Screen {
             beat.tick().await;
             self.new_pushes("apns", 0, world.apns.record())?;
             self.new_pushes("fcm", 1, world.fcm.record())?;
-            self.new_events(world)?;
+            match &world.product {
+                Some(product) => self.new_requests(product)?,
+                None => self.new_events(world)?,
+            }
             self.output.flush()?;
         }
         Ok(())
@@ -145,6 +154,33 @@ impl Screen {
                     answer,
                 })?;
             }
+        }
+        self.seen[2] = all.len();
+        Ok(())
+    }
+
+    /// What a product was asked, as it came over the wire, secrets left out.
+    fn new_requests(&mut self, product: &Product) -> anyhow::Result<()> {
+        let all = product.record().all();
+        let secrets = product.secrets();
+        for request in &all[self.seen[2].min(all.len())..] {
+            let body = String::from_utf8_lossy(&request.body);
+            let text = format!("{} {} {body}", request.method, request.target);
+            let text = secrets
+                .iter()
+                .fold(text, |text, secret| text.replace(secret, "…"));
+            let answer = match request.answered {
+                Some(status) => status.to_string(),
+                None => "no answer".to_owned(),
+            };
+            self.line(&Line {
+                at: request.at,
+                channel: "presence",
+                agent: "",
+                event: product.name(),
+                text: text.trim_end().to_owned(),
+                answer,
+            })?;
         }
         self.seen[2] = all.len();
         Ok(())

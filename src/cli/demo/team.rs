@@ -2,11 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use crate::domain::{
-    agent::{Agent, Device, Field, Notify},
-    device::{DeviceToken, Environment, Platform},
-    hours::{LocalTime, Slot},
-    zone::Zones,
+use crate::{
+    domain::{
+        agent::{Agent, Device, Field, Notify},
+        device::{DeviceToken, Environment, Platform},
+        hours::{LocalTime, Slot},
+        zone::Zones,
+    },
+    sim::product::Product,
 };
 
 /// When a member's hours start and end, in minutes from the coming boundary.
@@ -129,6 +132,15 @@ pub(super) fn team(boundary: Timestamp, zones: &Zones) -> anyhow::Result<Vec<Age
     TEAM.iter()
         .map(|member| agent(member, boundary, &zones.get(member.zone)?))
         .collect()
+}
+
+/// Makes the team known in a product, each with the id that the product gives.
+pub(super) fn enrol(team: &mut [Agent], product: &Product, named_in: &str) {
+    for (n, agent) in team.iter_mut().enumerate() {
+        let id = product.add_agent(n);
+        agent.external.insert(named_in.to_owned(), id);
+        agent.named.insert(Field::External);
+    }
 }
 
 /// How many alerts ring at the boundary itself.

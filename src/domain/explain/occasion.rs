@@ -130,8 +130,10 @@ pub fn meant<'a>(facts: &Facts, timetable: Option<&Timetable<'a>>) -> Meant<'a> 
     let known = planned.into_iter().chain(leads).chain(recorded(facts));
     let known = known.filter(|occasion| occasion.at < until);
     let nearest = |occasion: &Occasion| {
-        let boundary = occasion.kind != AlertKind::HoursStartLead;
-        (occasion.at == facts.at, occasion.at, boundary)
+        // Of what came at one instant, the boundary is meant, and a lead least of all.
+        let boundary = boundary_of(occasion.kind).is_some();
+        let lead = occasion.kind == AlertKind::HoursStartLead;
+        (occasion.at == facts.at, occasion.at, boundary, !lead)
     };
     let found = known.max_by_key(nearest);
     let here = found.is_some_and(|occasion| occasion.at >= from);

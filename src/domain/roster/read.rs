@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::{
     device::device,
+    external::external,
     fields::{Fields, Findings, shown, wrong},
     json::Json,
     leads, schedule,
@@ -35,6 +36,7 @@ const AGENT: &[&str] = &[
     "devices",
     "auto_offline_after_minutes",
     "receive_when_invisible",
+    "external",
     "leads",
 ];
 
@@ -146,6 +148,10 @@ fn read_profile(agent: &mut Agent, fields: &mut Fields, findings: &mut Findings)
     if let Some(receives) = fields.switch("receive_when_invisible", findings) {
         agent.named.insert(Field::ReceiveWhenInvisible);
         agent.receive_when_invisible = receives;
+    }
+    if let Some(value) = fields.take("external") {
+        agent.named.insert(Field::External);
+        agent.external = external(value, findings);
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
         roster,
     },
     http::Problem,
-    store::Tx,
+    store::{StoreError, Tx},
 };
 
 /// Which agents, and which page of them.
@@ -106,12 +106,17 @@ pub(super) async fn put(
     let zones = api.zones();
     let (mut agent, warnings) = judged(roster::agent(&body.0, &id, None, &zones, now))?;
     condition.holds(etag(stored.as_ref()).as_ref())?;
+    let said = agent.named;
     agent.named = if agent.named.contains(Field::Devices) {
         Named::ALL
     } else {
         Named::all_but(Field::Devices)
     };
+    if caller.grant.agent.is_some() && !said.contains(Field::External) {
+        agent.named.remove(Field::External);
+    }
     may_move(&caller, stored.as_ref(), &agent)?;
+    may_rename(&caller, stored.as_ref(), &agent)?;
     let status = match stored {
         Some(_) => StatusCode::OK,
         None => StatusCode::CREATED,
@@ -137,6 +142,7 @@ pub(super) async fn patch(
     let (agent, warnings) = judged(roster::agent(&body.0, &id, Some(&stored), &zones, now))?;
     condition.holds(etag(Some(&stored)).as_ref())?;
     may_move(&caller, Some(&stored), &agent)?;
+    may_rename(&caller, Some(&stored), &agent)?;
     save(&api, tx, &caller, agent, warnings, StatusCode::OK).await
 }
 
@@ -202,6 +208,39 @@ pub(super) fn may_move(
     Err(Problem::field(StatusCode::NOT_FOUND, "workspace", detail))
 }
 
+/// Ids in other products are the platform's to give: with a colleague's, an agent would set the
+/// colleague's status there.
+fn may_rename(caller: &Caller, stored: Option<&Agent>, agent: &Agent) -> Result<(), Problem> {
+    let named = agent.named.contains(Field::External);
+    let same = stored.is_some_and(|stored| stored.external == agent.external);
+    if caller.grant.agent.is_none() || !named || same {
+        return Ok(());
+    }
+    let detail = "a token of scope agent does not change them";
+    Err(Problem::field(StatusCode::FORBIDDEN, "external", detail))
+}
+
+/// What the database says of an agent that is put. Who has an id is told to those who see them.
+fn refused(caller: &Caller, error: StoreError) -> Problem {
+    let StoreError::Taken {
+        product,
+        id,
+        holder,
+        workspace,
+        ..
+    } = &error
+    else {
+        return error.into();
+    };
+    let who = if caller.grant.sees_agent(holder, workspace) {
+        format!("agent {holder:?}")
+    } else {
+        "another agent".to_owned()
+    };
+    let detail = format!("{id:?} belongs to {who}");
+    Problem::field(StatusCode::CONFLICT, &format!("external.{product}"), detail)
+}
+
 async fn save(
     api: &Api,
     mut tx: Tx,
@@ -212,7 +251,8 @@ async fn save(
 ) -> Result<Response, Problem> {
     let now = api.clock.now();
     let (id, workspace) = (agent.id.clone(), agent.workspace.clone());
-    tx.put_agents(&[agent], now).await?;
+    let put = tx.put_agents(&[agent], now).await;
+    put.map_err(|error| refused(caller, error))?;
     tx.audit(
         &caller.actor(),
         "agent.put",

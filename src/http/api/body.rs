@@ -3,6 +3,8 @@
 
 mod lead;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -94,6 +96,8 @@ pub(super) struct AgentBody {
     auto_offline_after_minutes: Option<u16>,
     /// Whether the agent gets conversations while invisible when the others are slow.
     receive_when_invisible: bool,
+    /// The agent's ids in other products, by the product's name.
+    external: BTreeMap<String, String>,
 }
 
 impl From<Agent> for AgentBody {
@@ -112,6 +116,7 @@ impl From<Agent> for AgentBody {
             leads: agent.leads,
             auto_offline_after_minutes: agent.auto_offline_after_minutes,
             receive_when_invisible: agent.receive_when_invisible,
+            external: agent.external,
         }
     }
 }
@@ -161,6 +166,8 @@ pub(super) struct AgentInput {
     #[schema(minimum = 1, maximum = 1440)]
     auto_offline_after_minutes: Option<u16>,
     receive_when_invisible: Option<bool>,
+    /// The agent's ids in other products, such as `{"chatwoot":"17"}`; only a `platform` token changes them.
+    external: Option<BTreeMap<String, String>>,
 }
 
 /// An edit of an agent, a merge patch (RFC 7396): what it names replaces what was there.
@@ -190,6 +197,8 @@ pub(super) struct AgentEdit {
     #[schema(minimum = 1, maximum = 1440)]
     auto_offline_after_minutes: Option<u16>,
     receive_when_invisible: Option<bool>,
+    /// The agent's ids in other products, such as `{"chatwoot":"17"}`; only a `platform` token changes them.
+    external: Option<BTreeMap<String, String>>,
 }
 
 /// A slot of the week; an end that is not after the start lies on the next day.

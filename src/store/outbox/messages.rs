@@ -131,8 +131,13 @@ impl Tx {
         Ok(profiles)
     }
 
-    /// The presence events of these leases, in the same order.
-    pub async fn events(&mut self, claimed: &[Claimed]) -> Result<Vec<Event>, StoreError> {
+    /// The presence events of these leases, in the same order; with the agents' ids in the product
+    /// `named_in`, where there is one.
+    pub async fn events(
+        &mut self,
+        claimed: &[Claimed],
+        named_in: Option<&str>,
+    ) -> Result<Vec<Event>, StoreError> {
         type Row = (
             String,
             String,
@@ -161,6 +166,7 @@ impl Tx {
                     accepts_conversations: accepts,
                     reason: word("transitions", "reason", &key, &reason, Reason::from_word)?,
                     agent,
+                    external: None,
                 },
                 (None, Some(mode)) => Change::Workspace {
                     mode: word("transitions", "mode", &key, &mode, Mode::from_word)?,
@@ -169,6 +175,9 @@ impl Tx {
             };
             let effective_at = instant("transitions", "effective_at", &key, effective_at)?;
             found.insert(key, (workspace, effective_at, sequence, change));
+        }
+        if let Some(product) = named_in {
+            self.name_agents(product, &mut found).await?;
         }
         claimed
             .iter()
@@ -190,6 +199,33 @@ impl Tx {
                 })
             })
             .collect()
+    }
+}
+
+/// What a transition tells: workspace, instant (UTC), sequence, change.
+type Told = (String, Timestamp, i64, Change);
+
+impl Tx {
+    /// Adds the agents' ids in `product` to what is told of them.
+    async fn name_agents(
+        &mut self,
+        product: &str,
+        told: &mut HashMap<String, Told>,
+    ) -> Result<(), StoreError> {
+        let agents = told.values().filter_map(|(.., change)| match change {
+            Change::Agent { agent, .. } => Some(agent.as_str()),
+            Change::Workspace { .. } => None,
+        });
+        let mut ids = self.external_ids(product, agents).await?;
+        for (.., change) in told.values_mut() {
+            if let Change::Agent {
+                agent, external, ..
+            } = change
+            {
+                *external = ids.remove(agent);
+            }
+        }
+        Ok(())
     }
 }
 

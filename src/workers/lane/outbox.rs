@@ -51,6 +51,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             self.scan.zones(),
         );
         let (clock, lease) = (self.shared.clock.clone(), self.limits.lease);
+        let named_in = self.channel.named_in().map(str::to_owned);
         let claim = self.shared.store.unit(move |store| async move {
             let mut tx = store.begin().await?;
             // Only now: SQLite's one writer may have let it wait for long.
@@ -68,7 +69,8 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             let messages = if leases.is_empty() {
                 Vec::new()
             } else {
-                C::Message::prepare(&mut tx, &leases, &zones, now).await?
+                let named_in = named_in.as_deref();
+                C::Message::prepare(&mut tx, &leases, &zones, named_in, now).await?
             };
             tx.commit().await?;
             Ok(Claim {

@@ -1,11 +1,15 @@
 //! The worker's lives: each a runtime and a store of its own, over one file and one clock.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use shiftbell::{
     clock::Clock,
-    domain::{agent::Agent, delivery::ChannelKind, zone::Zones},
+    domain::{agent::Agent, delivery::ChannelKind, pace::Pace, presence::Posting, zone::Zones},
     store::{DeliveryFilter, Due, OpenOptions, Store},
     triggers::Rules,
     workers::{
@@ -268,21 +272,27 @@ impl Stage {
             push: vec![ChannelKind::Apns, ChannelKind::Fcm],
         };
         let zones = Zones::built_in();
-        let scan = Arc::new(Scan::new(shared.clone(), rules, true, zones, None));
+        let scan = Arc::new(Scan::new(
+            shared.clone(),
+            rules,
+            Posting::PresenceApi,
+            zones,
+            None,
+        ));
         let limits = Limits {
             lease: Duration::from_mins(1),
             request_timeout: Duration::from_secs(10),
-            per_second: 100_000,
         };
+        let pace = || Arc::new(Mutex::new(Pace::new(100_000)));
         let push = |kind| {
             let model = Arc::new(PushModel(kind, Arc::clone(&self.receivers)));
-            Lane::new(shared.clone(), model, limits, Arc::clone(&scan))
+            Lane::new(shared.clone(), model, limits, pace(), Arc::clone(&scan))
         };
         let model = Arc::new(PresenceModel(Arc::clone(&self.receivers)));
         Worker {
             apns: push(ChannelKind::Apns),
             fcm: push(ChannelKind::Fcm),
-            presence: Lane::new(shared.clone(), model, limits, Arc::clone(&scan)),
+            presence: Lane::new(shared.clone(), model, limits, pace(), Arc::clone(&scan)),
             scan,
             store,
         }

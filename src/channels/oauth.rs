@@ -1,9 +1,9 @@
-//! The access token: fetched with a signed assertion, shared, and replaced before it expires.
+//! The access token: fetched for what proves who we are, shared, and replaced before it expires.
 //!
 //! However many requests wait, there is one refresh at a time, and those that waited for it share
 //! its outcome, a failure included. `tests/channel_fcm.rs`, `fifty_sends_share_one_grant`.
 //!
-//! Source: RFC 7523; Google, "Using OAuth 2.0 for Server to Server Applications".
+//! Source: RFC 6749, 4.4 and 5; RFC 7523; Google, "Using OAuth 2.0 for Server to Server Applications".
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -16,19 +16,15 @@ use reqwest::{Method, Request};
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use url::Url;
 
-use super::account::Account;
-use crate::{
-    channels::{
-        ChannelError, Lost,
-        answer::{Answer, excerpt},
-        streak::{self, Streak},
-        web::Web,
-    },
-    domain::delivery::{Judgement, Verdict},
+use super::{
+    ChannelError, Lost,
+    answer::{Answer, excerpt},
+    streak::{self, Streak},
+    web::Web,
 };
-
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+use crate::domain::delivery::{Judgement, Verdict};
 
 /// How long before its end a token is replaced (but never before half its life).
 const MARGIN: SignedDuration = SignedDuration::from_mins(5);
@@ -49,9 +45,18 @@ pub(super) struct Access {
     ends_at: Timestamp,
 }
 
+/// What is shown for an access token.
+pub(super) trait Grant: Send + Sync {
+    /// The token endpoint.
+    fn endpoint(&self) -> &Url;
+
+    /// The form that is posted there at `now` (UTC), encoded.
+    fn form(&self, now: Timestamp) -> Result<String, ChannelError>;
+}
+
 /// The source of access tokens.
-pub(super) struct OAuth {
-    account: Account,
+pub(super) struct OAuth<G> {
+    grant: G,
     web: Web,
     limit: Duration,
     /// Held during a refresh.
@@ -80,11 +85,11 @@ struct Refused {
     error: String,
 }
 
-impl OAuth {
+impl<G: Grant> OAuth<G> {
     /// A source whose refreshes take `limit` at most.
-    pub(super) fn new(account: Account, web: Web, limit: Duration) -> Self {
+    pub(super) fn new(grant: G, web: Web, limit: Duration) -> Self {
         Self {
-            account,
+            grant,
             web,
             limit,
             state: Mutex::default(),
@@ -158,12 +163,8 @@ impl OAuth {
     }
 
     fn request(&self, now: Timestamp) -> Result<Request, ChannelError> {
-        let assertion = self.account.assertion(now)?;
-        let form = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", GRANT)
-            .append_pair("assertion", &assertion)
-            .finish();
-        let mut request = Request::new(Method::POST, self.account.token_uri.clone());
+        let form = self.grant.form(now)?;
+        let mut request = Request::new(Method::POST, self.grant.endpoint().clone());
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(header::CONTENT_TYPE, kind);
         *request.body_mut() = Some(form.into());

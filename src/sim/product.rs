@@ -1,0 +1,393 @@
+//! Stand-ins for the chat products that a driver speaks to.
+//!
+//! Each keeps to its product's documented behaviour, the odd answers included: 200 though nothing
+//! changed, 200 with `ok: false`, toggles, inverted truth values. It is written from the product's
+//! documentation, not from the driver, so that the two can disagree. One file a product: its rules, and
+//! how a worker is configured for it. `tests/drivers` runs every driver against its stand-in.
+
+mod chatwoot;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header::CONTENT_TYPE};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    SimError,
+    record::{Received, Record, Verdict},
+    script::Script,
+    server::{Listen, Network, Receiver, Reply, Server, Traffic},
+};
+use crate::clock::Clock;
+
+/// Every product there is a stand-in for, by its driver's name.
+pub const PRODUCTS: [(&str, NewRules); 1] = [("chatwoot", chatwoot::rules)];
+
+/// Makes a product's rules, with no agents yet.
+pub type NewRules = fn() -> Box<dyn Rules>;
+
+/// A product's own rules: what it makes of a request, and what it knows of its agents.
+pub trait Rules: Send {
+    /// How a worker is configured to speak to it: keys of `[presence]` and their values; one whose name
+    /// ends in `_file` is written to a file, whose name takes its place. The base URL is added.
+    fn configuration(&self) -> Vec<(&'static str, String)>;
+
+    /// Makes an agent known, with an id as the product gives them.
+    fn add_agent(&mut self, id: &str);
+
+    /// An id as the product gives them, the `n`-th.
+    fn id(&self, n: usize) -> String;
+
+    /// Judges a request at `now` (UTC).
+    fn judge(&mut self, request: &Asked, now: Timestamp) -> Answer;
+
+    /// What the product shows of an agent at `now` (UTC), in its own words; `None` if it knows no such
+    /// agent.
+    fn shown(&self, id: &str, now: Timestamp) -> Option<String>;
+
+    /// Somebody sets an agent's status in the product itself, in its own words.
+    fn set_there(&mut self, id: &str, word: &str, now: Timestamp);
+}
+
+/// A request, as rules look at it.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The method.
+    pub method: Method,
+    /// The path below the base URL, decoded, in its parts.
+    pub path: Vec<String>,
+    /// The query, decoded.
+    pub query: BTreeMap<String, String>,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as JSON; null if it is none.
+    pub json: Value,
+    /// The body as a form; empty if it is none.
+    pub form: BTreeMap<String, String>,
+}
+
+impl Asked {
+    /// A header's value; empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The path's parts.
+    pub fn parts(&self) -> Vec<&str> {
+        self.path.iter().map(String::as_str).collect()
+    }
+
+    fn of(request: &Request<Bytes>) -> Self {
+        let target = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        let url = url::Url::parse(&format!("http://localhost{target}"));
+        let (mut path, mut query) = (Vec::new(), BTreeMap::new());
+        if let Ok(url) = url {
+            let parts = url.path_segments().into_iter().flatten();
+            path = parts.map(decoded).collect();
+            query = url.query_pairs().into_owned().collect();
+        }
+        let kind = request.headers().get(CONTENT_TYPE);
+        let kind = kind.and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let is = |expected: &str| kind.split(';').next().is_some_and(|k| k.trim() == expected);
+        let json = is("application/json").then(|| serde_json::from_slice(request.body()).ok());
+        let form = is("application/x-www-form-urlencoded").then(|| {
+            let pairs = url::form_urlencoded::parse(request.body());
+            pairs.into_owned().collect()
+        });
+        Self {
+            method: request.method().clone(),
+            path,
+            query,
+            headers: request.headers().clone(),
+            json: json.flatten().unwrap_or_default(),
+            form: form.unwrap_or_default(),
+        }
+    }
+}
+
+fn decoded(part: &str) -> String {
+    let pair = format!("p={}", part.replace('+', "%2B"));
+    let mut pairs = url::form_urlencoded::parse(pair.as_bytes());
+    pairs
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
+}
+
+/// What rules answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers besides the body's own.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body and its media type.
+    pub body: Option<(&'static str, String)>,
+}
+
+impl Answer {
+    /// An answer in JSON.
+    #[expect(clippy::needless_pass_by_value, reason = "it is written in place")]
+    pub fn json(status: u16, body: Value) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Some(("application/json; charset=utf-8", body.to_string())),
+        }
+    }
+
+    /// An answer without a body.
+    pub fn empty(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    /// An answer in plain text or HTML.
+    pub fn text(status: u16, kind: &'static str, body: &str) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Some((kind, body.to_owned())),
+        }
+    }
+
+    /// The same with another header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    fn reply(self) -> Reply {
+        let mut headers = HeaderMap::new();
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
+        }
+        let body = self.body.map(|(kind, body)| {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            body.into()
+        });
+        Reply {
+            status: StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            headers,
+            body: body.unwrap_or_default(),
+        }
+    }
+}
+
+/// A request that reached the stand-in.
+#[derive(Debug, Clone)]
+pub struct ReceivedRequest {
+    /// When it arrived: UTC, by the stand-in's clock.
+    pub at: Timestamp,
+    /// The method.
+    pub method: Method,
+    /// Path and query, as they came.
+    pub target: String,
+    /// The headers; credentials among them are marked as sensitive.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub body: Bytes,
+    /// The status that was answered; `None` if a fault struck before.
+    pub answered: Option<u16>,
+    /// What the stand-in made of it: a 2xx is an acceptance.
+    pub verdict: Verdict,
+}
+
+impl Received for ReceivedRequest {
+    fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+}
+
+/// A stand-in. Dropping it closes its port.
+pub struct Product {
+    inner: Arc<Inner>,
+    server: Server,
+}
+
+struct Inner {
+    name: &'static str,
+    rules: Mutex<Box<dyn Rules>>,
+    clock: Clock,
+    script: Script,
+    record: Record<ReceivedRequest>,
+}
+
+impl Inner {
+    fn rules(&self) -> MutexGuard<'_, Box<dyn Rules>> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Product {
+    /// Starts the stand-in for `driver` on a free port; `None` if there is none.
+    pub async fn start(
+        driver: &str,
+        network: &Network,
+        clock: Clock,
+    ) -> Result<Option<Self>, SimError> {
+        let Some((name, rules)) = PRODUCTS.iter().find(|(name, _)| *name == driver) else {
+            return Ok(None);
+        };
+        let inner = Arc::new(Inner {
+            name,
+            rules: Mutex::new(rules()),
+            clock,
+            script: Script::default(),
+            record: Record::default(),
+        });
+        let listen = Listen::on(network, &[b"h2", b"http/1.1"]);
+        let server = Server::start(listen, Arc::new(Door(Arc::clone(&inner)))).await?;
+        Ok(Some(Self { inner, server }))
+    }
+
+    /// The driver's name.
+    pub fn name(&self) -> &'static str {
+        self.inner.name
+    }
+
+    /// The base URL.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Keys of `[presence]` and their values, besides the URL; see [`Rules::configuration`].
+    pub fn configuration(&self) -> Vec<(&'static str, String)> {
+        self.inner.rules().configuration()
+    }
+
+    /// What must not be shown: the values that are written to files.
+    pub fn secrets(&self) -> Vec<String> {
+        let values = self.configuration().into_iter();
+        let files = values.filter(|(key, _)| key.ends_with("_file"));
+        files.map(|(_, value)| value).collect()
+    }
+
+    /// Makes the `n`-th agent known; its id in the product.
+    pub fn add_agent(&self, n: usize) -> String {
+        let mut rules = self.inner.rules();
+        let id = rules.id(n);
+        rules.add_agent(&id);
+        id
+    }
+
+    /// What the product shows of an agent now, in its own words.
+    pub fn shown(&self, id: &str) -> Option<String> {
+        self.inner.rules().shown(id, self.inner.clock.now())
+    }
+
+    /// Somebody sets an agent's status in the product itself, in its own words.
+    pub fn set_there(&self, id: &str, word: &str) {
+        self.inner
+            .rules()
+            .set_there(id, word, self.inner.clock.now());
+    }
+
+    /// The script. A rule's subject is an agent's id in the product, where the request tells it.
+    pub fn script(&self) -> &Script {
+        &self.inner.script
+    }
+
+    /// The requests received.
+    pub fn record(&self) -> &Record<ReceivedRequest> {
+        &self.inner.record
+    }
+
+    /// What came in over the network.
+    pub fn traffic(&self) -> &Traffic {
+        self.server.traffic()
+    }
+}
+
+impl std::fmt::Debug for Product {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Product")
+            .field("name", &self.inner.name)
+            .field("url", &self.url())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Door(Arc<Inner>);
+
+impl Door {
+    fn add(&self, request: Request<Bytes>, answered: Option<u16>, verdict: Verdict) {
+        let (mut head, body) = request.into_parts();
+        for (name, value) in &mut head.headers {
+            let name = name.as_str();
+            value.set_sensitive(
+                ["auth", "token", "key"]
+                    .iter()
+                    .any(|word| name.contains(word)),
+            );
+        }
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        self.0.record.add(ReceivedRequest {
+            at: self.0.clock.now(),
+            method: head.method,
+            target: target.to_owned(),
+            headers: head.headers,
+            body,
+            answered,
+            verdict,
+        });
+    }
+}
+
+impl Receiver for Door {
+    fn script(&self, _: &Request<Bytes>) -> &Script {
+        &self.0.script
+    }
+
+    fn subjects(&self, request: &Request<Bytes>) -> Vec<String> {
+        let asked = Asked::of(request);
+        let in_body = [
+            &asked.json["agentId"],
+            &asked.json["agent_id"],
+            &asked.json["userId"],
+        ];
+        let in_body = in_body
+            .into_iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned);
+        let mut subjects: Vec<String> = in_body.collect();
+        subjects.extend(asked.path);
+        subjects
+    }
+
+    fn judge(&self, request: Request<Bytes>) -> Reply {
+        let now = self.0.clock.now();
+        let answer = self.0.rules().judge(&Asked::of(&request), now);
+        let verdict = if (200..300).contains(&answer.status) {
+            Verdict::Accepted
+        } else {
+            let status = StatusCode::from_u16(answer.status).unwrap_or_default();
+            let body = answer.body.as_ref().map_or("", |(_, body)| body);
+            Verdict::refused(status, body)
+        };
+        self.add(request, Some(answer.status), verdict);
+        answer.reply()
+    }
+
+    fn unprocessed(&self, request: Request<Bytes>, fault: &'static str) {
+        self.add(request, None, Verdict::Faulted(fault));
+    }
+}

@@ -1,0 +1,268 @@
+//! What keeps a chat product true: leases to renew, statuses to compare, statuses to post again.
+//!
+//! - A renewal is claimed by putting the next one off, in one statement: several workers renew once,
+//!   and one that dies after its claim costs one renewal, of which two fit into a lease.
+//! - One walk through all agents, in the order of their ids, belongs to all workers; each takes the next
+//!   few. One that dies leaves its few for the next walk.
+//! - To post a status again is a change like any other, with a sequence of its own and reason `sync`: a
+//!   newer one that comes between goes before it.
+//!
+//! `tests/store/upkeep.rs` holds both engines to it.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::{
+    Moved, Store, StoreError, Tx, ms,
+    record::{Batch, TransitionRow},
+    rows::{json, list, word},
+    sql::{run, statements},
+};
+use crate::domain::{
+    driver::{Shown, drift::Told},
+    presence::{Reason, Status},
+};
+
+/// What was told of agents, up to the condition that says of which.
+macro_rules! told {
+    () => {
+        "SELECT s.agent_id, s.status, s.accepts, s.sequence, c.confirmed, c.mended,
+             (SELECT 1 FROM outbox o WHERE o.receiver = 'agent:' || s.agent_id AND o.channel = 'presence' LIMIT 1) IS NOT NULL,
+             (SELECT 1 FROM deliveries d WHERE d.receiver = 'agent:' || s.agent_id AND d.channel = 'presence'
+                  AND d.sequence = s.sequence AND d.state = 'sent' LIMIT 1) IS NOT NULL
+         FROM agent_state s LEFT JOIN presence_seen c ON c.agent_id = s.agent_id "
+    };
+}
+
+statements! {
+    ADD_LEASES = "INSERT INTO presence_leases (agent_id, renew_at)
+                  SELECT agent_id, $1 FROM (
+                      SELECT agent_id FROM agent_state WHERE status = 'online'
+                      UNION ALL SELECT agent_id FROM agent_state WHERE accepts AND status = 'invisible') AS on_duty
+                  WHERE NOT EXISTS (SELECT 1 FROM presence_leases l WHERE l.agent_id = on_duty.agent_id)
+                  ON CONFLICT (agent_id) DO NOTHING";
+    DROP_LEASES = "DELETE FROM presence_leases WHERE NOT EXISTS (
+                       SELECT 1 FROM agent_state s WHERE s.agent_id = presence_leases.agent_id AND s.accepts)";
+    CLAIM_LEASES = "UPDATE presence_leases SET renew_at = $2
+                    WHERE {place} IN (SELECT l.{place} FROM presence_leases l WHERE l.renew_at <= $1
+                        ORDER BY l.renew_at LIMIT $3 {skip_locked l}) RETURNING agent_id";
+    RENEW_SOONER = "UPDATE presence_leases SET renew_at = $2 WHERE agent_id {in_list}";
+    NEXT_LEASE = "SELECT min(renew_at) FROM presence_leases";
+    ACCEPTING = "SELECT count(*) FROM (
+                     SELECT agent_id FROM agent_state WHERE status = 'online'
+                     UNION ALL SELECT agent_id FROM agent_state WHERE accepts AND status = 'invisible') AS on_duty";
+    GONE_OFF = "SELECT agent_id FROM agent_state WHERE agent_id {in_list} AND NOT accepts";
+    WALK = "SELECT after_agent, begun_at, step_at FROM presence_walk {lock}";
+    STEP = "UPDATE presence_walk SET after_agent = $1, begun_at = $2, step_at = $3";
+    TOLD_AFTER = concat!(told!(), "WHERE s.agent_id > $1 AND s.status IS NOT NULL ORDER BY s.agent_id LIMIT $2");
+    TOLD_OF = concat!(told!(), "WHERE s.agent_id {in_list} AND s.status IS NOT NULL ORDER BY s.agent_id");
+    SEEN = "INSERT INTO presence_seen (agent_id, confirmed, mended)
+            SELECT agent_id, confirmed, mended FROM {rows(agent_id TEXT, confirmed BIGINT, mended BIGINT)}
+            WHERE TRUE ORDER BY agent_id
+            ON CONFLICT (agent_id) DO UPDATE SET confirmed = {later}(excluded.confirmed, presence_seen.confirmed),
+                mended = {later}(excluded.mended, presence_seen.mended)";
+    AGAIN = "UPDATE agent_state SET sequence = agent_state.sequence + 1
+             FROM {rows(agent_id TEXT, sequence BIGINT)}
+             WHERE agent_state.agent_id = v.agent_id AND agent_state.sequence = v.sequence
+             RETURNING agent_state.agent_id, workspace_id, status, accepts, agent_state.sequence";
+}
+
+/// Under which key of `meta` stands when a service last renewed leases.
+pub const LEASES_RENEWED: &str = "leases_renewed";
+
+/// What a product was seen to show, or was told again.
+#[derive(Debug, Clone, Serialize)]
+pub struct Seen {
+    /// The agent.
+    pub agent_id: String,
+    /// The sequence that it showed, or 0.
+    pub confirmed: i64,
+    /// The sequence that was posted to mend it, or 0.
+    pub mended: i64,
+}
+
+/// A change that is to be posted again, unless a newer one came meanwhile.
+#[derive(Debug, Clone, Serialize)]
+pub struct Again {
+    /// The agent.
+    pub agent_id: String,
+    /// The sequence that was looked at.
+    pub sequence: i64,
+}
+
+/// How the walk goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Stride {
+    /// Agents in one step.
+    pub agents: i64,
+    /// Between two steps.
+    pub pause: SignedDuration,
+    /// Between the beginnings of two walks, at least.
+    pub every: SignedDuration,
+}
+
+type ToldRow = (
+    String,
+    String,
+    bool,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    bool,
+    bool,
+);
+
+impl Tx {
+    /// Brings the list of leases in line with who gets conversations; new ones are due at `first` (UTC).
+    pub async fn settle_leases(&mut self, first: Timestamp) -> Result<(), StoreError> {
+        run!(self, execute ADD_LEASES, ms(first))?;
+        run!(self, execute DROP_LEASES)?;
+        Ok(())
+    }
+
+    /// Claims renewals due at `now` (UTC), at most `limit`; theirs is due again at `next`.
+    pub async fn claim_leases(
+        &mut self,
+        now: Timestamp,
+        next: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let rows: Vec<(String,)> = run!(self, all CLAIM_LEASES, ms(now), ms(next), limit)?;
+        Ok(rows.into_iter().map(|(agent,)| agent).collect())
+    }
+
+    /// Renewals that came to nothing are due again at `at` (UTC).
+    pub async fn renew_at<'a>(
+        &mut self,
+        agents: impl IntoIterator<Item = &'a str>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        run!(self, execute RENEW_SOONER, list(agents), ms(at))?;
+        Ok(())
+    }
+
+    /// When (UTC) the next renewal is due.
+    pub async fn next_lease(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        let (next,): (Option<i64>,) = run!(self, one NEXT_LEASE)?;
+        let next = next.map(|at| super::instant("presence_leases", "renew_at", "", at));
+        next.transpose()
+    }
+
+    /// How many agents get conversations.
+    pub async fn count_accepting(&mut self) -> Result<i64, StoreError> {
+        let (count,): (i64,) = run!(self, one ACCEPTING)?;
+        Ok(count)
+    }
+
+    /// Those of these agents who get no conversations any more.
+    pub async fn gone_off<'a>(
+        &mut self,
+        agents: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<String>, StoreError> {
+        let rows: Vec<(String,)> = run!(self, all GONE_OFF, list(agents))?;
+        Ok(rows.into_iter().map(|(agent,)| agent).collect())
+    }
+
+    /// The next agents of the walk; none if its next step is due after `now` (UTC).
+    pub async fn walk(&mut self, now: Timestamp, stride: Stride) -> Result<Vec<Told>, StoreError> {
+        let (after, begun, step): (String, i64, i64) = run!(self, one WALK)?;
+        // A clock that ran ahead and back holds no walk up for longer than one takes.
+        if step > ms(now) && step - ms(now) <= stride.every.as_millis() as i64 {
+            return Ok(Vec::new());
+        }
+        let told = self.told_after(&after, stride.agents).await?;
+        let begun = if after.is_empty() { ms(now) } else { begun };
+        let whole = told.len() < stride.agents as usize;
+        let last = told
+            .last()
+            .filter(|_| !whole)
+            .map_or("", |told| &told.agent);
+        let next = if whole {
+            (begun + stride.every.as_millis() as i64).max(ms(now))
+        } else {
+            ms(now) + stride.pause.as_millis() as i64
+        };
+        run!(self, execute STEP, last, begun, next)?;
+        Ok(told)
+    }
+
+    /// What was told of the agents after this id, at most `limit`, in the order of their ids.
+    pub async fn told_after(&mut self, after: &str, limit: i64) -> Result<Vec<Told>, StoreError> {
+        let rows: Vec<ToldRow> = run!(self, all TOLD_AFTER, after, limit)?;
+        rows.into_iter().map(told).collect()
+    }
+
+    /// What was told of these agents.
+    pub async fn told_of<'a>(
+        &mut self,
+        agents: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<Told>, StoreError> {
+        let rows: Vec<ToldRow> = run!(self, all TOLD_OF, list(agents))?;
+        rows.into_iter().map(told).collect()
+    }
+
+    /// Keeps what a product was seen to show.
+    pub async fn note_seen(&mut self, seen: &[Seen]) -> Result<(), StoreError> {
+        if !seen.is_empty() {
+            run!(self, execute SEEN, json(seen))?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Records that these statuses are to be posted again at `now` (UTC): a change each, with reason
+    /// `sync`; those that changed meanwhile are left out. The agents and their new sequences, and what
+    /// came to its end by it.
+    pub async fn post_again(
+        &self,
+        tx: &mut Tx,
+        again: &[Again],
+        now: Timestamp,
+    ) -> Result<(Vec<Seen>, Vec<Moved>), StoreError> {
+        if again.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        tx.hold_states(&list(again.iter().map(|a| a.agent_id.as_str())))
+            .await?;
+        let rows: Vec<(String, String, String, bool, i64)> = run!(tx, all AGAIN, json(again))?;
+        let mut batch = Batch::default();
+        for (agent, workspace, status, accepts, sequence) in &rows {
+            let status = word("agent_state", "status", agent, status, Status::from_word)?;
+            let row = TransitionRow {
+                id: self.change_id(agent, *sequence),
+                workspace_id: workspace,
+                agent_id: Some(agent),
+                reason: Reason::Sync.as_str(),
+                status: Some(status.as_str()),
+                accepts: *accepts,
+                sequence: Some(*sequence),
+                effective_at: ms(now),
+                recorded_at: ms(now),
+                ..TransitionRow::default()
+            };
+            batch.transition(row, true, ms(now));
+        }
+        let ended = batch.write(tx, now).await?;
+        let seen = rows.into_iter().map(|(agent_id, .., sequence)| Seen {
+            agent_id,
+            confirmed: 0,
+            mended: sequence,
+        });
+        Ok((seen.collect(), ended))
+    }
+}
+
+fn told(row: ToldRow) -> Result<Told, StoreError> {
+    let (agent, status, accepts, sequence, confirmed, mended, pending, sent) = row;
+    let status = word("agent_state", "status", &agent, &status, Status::from_word)?;
+    Ok(Told {
+        agent,
+        shown: Shown::of(status, accepts),
+        sequence,
+        confirmed: confirmed.unwrap_or(0),
+        mended: mended.unwrap_or(0),
+        pending,
+        sent,
+    })
+}

@@ -1,0 +1,172 @@
+//! Drift: what the product shows is compared with what was recorded, and mended.
+//!
+//! A slow walk through all agents takes a quarter of the pace at most. What the product never took is
+//! posted again through the same outbox and lane as any change; what somebody set there since is left
+//! alone. `domain::driver::drift` tells the two apart.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::Upkeep;
+use crate::{
+    domain::{
+        delivery::Judgement,
+        driver::drift::{Found, Told},
+    },
+    store::{Again, Seen, StoreError, Stride},
+    telemetry::metrics,
+    workers::tell,
+};
+
+/// Agents in one step of the walk, where one request reads many, and where it reads one.
+const MANY: usize = 500;
+const FEW: usize = 10;
+/// The part of the pace that the walk takes.
+const SHARE: u32 = 4;
+
+/// A look at what the product shows of one agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    /// What was recorded.
+    pub told: Told,
+    /// What the product shows, in its own words; `None` if it knows no such agent.
+    pub there: Option<Value>,
+    /// What that means.
+    pub found: Found,
+    /// Whether the status was recorded to be posted again.
+    pub mended: bool,
+}
+
+impl Upkeep {
+    /// The next step of the walk, if it is due: compares some agents and mends what drifted.
+    pub async fn compare_some(&self) -> Result<Vec<Look>, StoreError> {
+        let now = self.shared.clock.now();
+        let stride = Stride {
+            agents: self.step() as i64,
+            pause: SignedDuration::try_from(self.stride_pause()).unwrap_or(SignedDuration::MAX),
+            every: self.check_every,
+        };
+        let told = self.shared.store.unit(move |store| async move {
+            let mut tx = store.begin().await?;
+            let told = tx.walk(now, stride).await?;
+            tx.commit().await?;
+            Ok(told)
+        });
+        let told = told.await?;
+        if told.is_empty() {
+            return Ok(Vec::new());
+        }
+        // What the walk asks beyond the pace is owed, and holds up whoever comes next.
+        let granted = self.pace().take(now, self.requests());
+        self.pace().settle(granted, self.requests());
+        match self.compare(told, false, true).await? {
+            Ok(looks) => Ok(looks),
+            Err(judgement) => {
+                tracing::warn!(reason = judgement.reason, "statuses_not_read");
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// How many agents are compared at once.
+    pub fn step(&self) -> usize {
+        match self.driver.reads() {
+            0 | 1 => FEW,
+            many => many.min(MANY),
+        }
+    }
+
+    /// How many requests a step takes.
+    pub(super) fn requests(&self) -> usize {
+        self.step().div_ceil(self.driver.reads().max(1))
+    }
+
+    /// Between two steps.
+    pub(super) fn stride_pause(&self) -> Duration {
+        let minute = Duration::from_mins(1) / self.per_minute.max(1);
+        (minute * SHARE * self.requests() as u32).max(Duration::from_secs(1))
+    }
+
+    /// Compares what was told of these agents with what the product shows; with `mend`, posts again what
+    /// drifted, and with `force` what was set there, too. The inner error says why nothing could be read.
+    pub async fn compare(
+        &self,
+        told: Vec<Told>,
+        force: bool,
+        mend: bool,
+    ) -> Result<Result<Vec<Look>, Judgement>, StoreError> {
+        let now = self.shared.clock.now();
+        let agents = told.iter().map(|told| told.agent.clone()).collect();
+        let names = self.names(agents).await?;
+        let there: Vec<&str> = told.iter().map(|told| names.of(&told.agent)).collect();
+        let mut shown = match self.driver.read(&there, now).await {
+            Ok(shown) => shown,
+            Err(judgement) => return Ok(Err(judgement)),
+        };
+        let description = self.driver.description();
+        let looks = told.into_iter().map(|told| {
+            let word = shown.remove(names.of(&told.agent));
+            let right = word
+                .as_ref()
+                .map(|word| description.means(word, told.shown));
+            let found = told.found(right, description.proves());
+            let mended = mend && found.is_to_mend(force);
+            Look {
+                told,
+                there: word,
+                found,
+                mended,
+            }
+        });
+        let looks: Vec<Look> = looks.collect();
+        for look in &looks {
+            metrics::presence_compared(look.found);
+        }
+        if mend {
+            self.mend(&looks, now).await?;
+        }
+        Ok(Ok(looks))
+    }
+
+    async fn mend(&self, looks: &[Look], now: Timestamp) -> Result<(), StoreError> {
+        let confirmed = looks.iter().filter(|look| {
+            look.found == Found::Agrees && look.told.confirmed != look.told.sequence
+        });
+        let seen: Vec<Seen> = confirmed
+            .map(|look| Seen {
+                agent_id: look.told.agent.clone(),
+                confirmed: look.told.sequence,
+                mended: 0,
+            })
+            .collect();
+        let again = looks.iter().filter(|look| look.mended).map(|look| Again {
+            agent_id: look.told.agent.clone(),
+            sequence: look.told.sequence,
+        });
+        let again: Vec<Again> = again.collect();
+        if seen.is_empty() && again.is_empty() {
+            return Ok(());
+        }
+        let ended = self.shared.store.unit(move |store| async move {
+            let mut tx = store.begin().await?;
+            tx.note_seen(&seen).await?;
+            let (mended, ended) = store.post_again(&mut tx, &again, now).await?;
+            tx.note_seen(&mended).await?;
+            tx.commit().await?;
+            Ok((mended, ended))
+        });
+        let (mended, ended) = ended.await?;
+        for seen in &mended {
+            tracing::info!(
+                agent = seen.agent_id,
+                sequence = seen.mended,
+                "presence_mended"
+            );
+        }
+        tell::ended(&ended);
+        self.shared.send_wake.notify_waiters();
+        Ok(())
+    }
+}

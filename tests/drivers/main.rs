@@ -1,0 +1,15 @@
+//! Every driver against a stand-in that keeps to its product's documentation: each status set and read
+//! back, every fault that the presence API's own receiver is put through, and each product's odd
+//! answers.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "where a helper of a test panics, the test has failed"
+)]
+
+mod chatwoot;
+mod desk;
+mod drift;
+mod every;
+#[path = "../stage/mod.rs"]
+mod stage;
