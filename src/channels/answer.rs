@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 
-/// How much of a body is read; the rest is dropped unread.
+/// How much of a body is read, where nobody expects lists; the rest is dropped unread.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
 
 /// The longest wait a receiver can ask for.
@@ -18,7 +18,7 @@ const EXCERPT: usize = 200;
 /// A run of token characters of this length or more, with a digit in it, is a credential for all we know.
 const SUSPICIOUS_RUN: usize = 32;
 
-/// One answer, read up to [`BODY_LIMIT`].
+/// One answer, read up to [`BODY_LIMIT`] or what its channel expects.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     /// Its status.

@@ -40,6 +40,9 @@ use crate::domain::{
     presence::{Change, Event},
 };
 
+/// How many bytes of an answer are read: a list of all agents of a large team, at half a kilobyte each.
+const LONGEST_LIST: usize = 4 << 20;
+
 /// What the channel needs.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -49,6 +52,8 @@ pub struct Options {
     pub url: Option<Url>,
     /// One credential for all agents.
     pub token: Option<SecretString>,
+    /// Where access tokens are fetched; where the description says, without.
+    pub token_url: Option<Url>,
     /// Each agent's credential, by the agent's id in the product.
     pub agent_tokens: HashMap<String, SecretString>,
     /// The team's account.
@@ -80,6 +85,7 @@ impl Driver {
     pub fn new(options: Options) -> Result<Self, ChannelError> {
         let base = base(&options)?;
         let web = Web::new(options.extra_ca.as_deref(), options.request_timeout)?;
+        let web = web.reading(LONGEST_LIST);
         Ok(Self {
             credentials: Credentials::new(&options, &base, &web)?,
             web,

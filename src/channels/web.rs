@@ -32,6 +32,8 @@ const PING_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Web {
     client: reqwest::Client,
     limit: Duration,
+    /// How many bytes of a body are read.
+    body: usize,
 }
 
 impl Web {
@@ -52,7 +54,19 @@ impl Web {
             .http2_keep_alive_timeout(PING_PATIENCE)
             .build()
             .map_err(|error| ChannelError::Client(root(&error)))?;
-        Ok(Self { client, limit })
+        Ok(Self {
+            client,
+            limit,
+            body: BODY_LIMIT,
+        })
+    }
+
+    /// The same, reading up to `bytes` of a body instead of [`BODY_LIMIT`].
+    pub(super) fn reading(self, bytes: usize) -> Self {
+        Self {
+            body: bytes,
+            ..self
+        }
     }
 
     /// Starts the time of one exchange, for [`Web::send_until`].
@@ -92,7 +106,7 @@ impl Web {
         };
         let mut body = Vec::new();
         let whole = tokio::select! {
-            whole = read(&mut response, &mut body) => whole,
+            whole = read(&mut response, &mut body, self.body) => whole,
             () = deadline => false,
         };
         if response.status().is_success() && !whole {
@@ -106,18 +120,18 @@ impl Web {
     }
 }
 
-/// Reads up to [`BODY_LIMIT`]; dropping the response ends the rest. Whether it came to its end (or
+/// Reads up to `limit`; dropping the response ends the rest. Whether it came to its end (or
 /// to the limit).
-async fn read(response: &mut Response, body: &mut Vec<u8>) -> bool {
+async fn read(response: &mut Response, body: &mut Vec<u8>, limit: usize) -> bool {
     loop {
         let chunk = match response.chunk().await {
             Ok(Some(chunk)) => chunk,
             Ok(None) => return true,
             Err(_) => return false,
         };
-        let kept = chunk.len().min(BODY_LIMIT - body.len());
+        let kept = chunk.len().min(limit - body.len());
         body.extend_from_slice(&chunk[..kept]);
-        if body.len() == BODY_LIMIT {
+        if body.len() == limit {
             return true;
         }
     }

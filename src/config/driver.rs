@@ -21,6 +21,7 @@ const DRIVER: Key = ("presence", "driver");
 const TEMPLATE_FILE: Key = ("presence", "template_file");
 const URL: Key = ("presence", "url");
 const TOKEN: Key = ("presence", "token_file");
+const TOKEN_URL: Key = ("presence", "token_url");
 const AGENT_TOKENS: Key = ("presence", "agent_tokens_file");
 const ACCOUNT: Key = ("presence", "account");
 const USER: Key = ("presence", "user");
@@ -29,9 +30,10 @@ const IN_FLIGHT: Key = ("presence", "max_in_flight");
 const CHECK_EVERY: Key = ("presence", "check_every");
 
 /// Keys that only a driver has a use for, and those that only the presence API has.
-const OF_DRIVERS: [Key; 7] = [
+const OF_DRIVERS: [Key; 8] = [
     TEMPLATE_FILE,
     TOKEN,
+    TOKEN_URL,
     AGENT_TOKENS,
     ACCOUNT,
     USER,
@@ -53,6 +55,8 @@ pub struct Driver {
     pub url: Option<Url>,
     /// One credential for all agents.
     pub token: Option<SecretString>,
+    /// Where access tokens are fetched; where the description says, without.
+    pub token_url: Option<Url>,
     /// Each agent's credential, by the agent's id in the product.
     pub agent_tokens: HashMap<String, SecretString>,
     /// The team's account in the product.
@@ -104,6 +108,7 @@ pub(super) fn read(r: &mut Reader) -> Option<Driver> {
         );
     }
     let token = needed(r, &description, Need::Token, TOKEN, Reader::secret_file);
+    let token_url = token_url(r, &description);
     let agent_tokens = needed(
         r,
         &description,
@@ -120,6 +125,7 @@ pub(super) fn read(r: &mut Reader) -> Option<Driver> {
     Some(Driver {
         url: Some(url?),
         token: token?,
+        token_url: token_url?,
         agent_tokens: agent_tokens?.unwrap_or_default(),
         account: account?,
         user: user?,
@@ -129,6 +135,26 @@ pub(super) fn read(r: &mut Reader) -> Option<Driver> {
         check_every,
         description,
     })
+}
+
+/// Where access tokens are fetched instead, for products that have some. `None`: no good.
+#[expect(
+    clippy::option_option,
+    reason = "not there and no good are different things"
+)]
+fn token_url(r: &mut Reader, description: &Description) -> Option<Option<Url>> {
+    if r.source.get(TOKEN_URL).is_none() {
+        return Some(None);
+    }
+    if description.auth.oauth.is_none() {
+        let product = &description.product;
+        r.problem(
+            TOKEN_URL,
+            format!("has no use: {product} takes the token as it is"),
+        );
+        return None;
+    }
+    r.url(TOKEN_URL, None, Plain::Loopback).map(Some)
 }
 
 /// The description of the driver that is named.

@@ -48,6 +48,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "driver",
             "template_file",
             "token_file",
+            "token_url",
             "agent_tokens_file",
             "account",
             "user",

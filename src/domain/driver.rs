@@ -187,8 +187,8 @@ pub struct Bulk {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
-    /// JSON pointer to the job's id, in the answer to the request.
-    pub id: String,
+    /// JSON pointers to the job's id, in the answer to the request; the first that leads to one counts.
+    pub id: Vec<String>,
     /// Where it is asked for; may hold `{job}`.
     pub path: String,
     /// JSON pointer to its state.
@@ -201,6 +201,9 @@ pub struct Job {
     pub results: String,
     /// JSON pointer in an item of that list to `true`, where it was done.
     pub success: String,
+    /// JSON pointer in an item to what went wrong: where an item says nothing of success, nothing there
+    /// means that it was done.
+    pub error: Option<String>,
 }
 
 /// How a status is read back.

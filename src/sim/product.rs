@@ -5,7 +5,14 @@
 //! documentation, not from the driver, so that the two can disagree. One file a product: its rules, and
 //! how a worker is configured for it. `tests/drivers` runs every driver against its stand-in.
 
+mod brevo;
 mod chatwoot;
+mod front;
+mod graph;
+mod helpscout;
+mod intercom;
+mod tokens;
+mod zendesk;
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +33,15 @@ use super::{
 use crate::clock::Clock;
 
 /// Every product there is a stand-in for, by its driver's name.
-pub const PRODUCTS: [(&str, NewRules); 1] = [("chatwoot", chatwoot::rules)];
+pub const PRODUCTS: [(&str, NewRules); 7] = [
+    ("chatwoot", chatwoot::rules),
+    ("zendesk", zendesk::rules),
+    ("intercom", intercom::rules),
+    ("helpscout", helpscout::rules),
+    ("front", front::rules),
+    ("brevo", brevo::rules),
+    ("graph", graph::rules),
+];
 
 /// Makes a product's rules, with no agents yet.
 pub type NewRules = fn() -> Box<dyn Rules>;
@@ -34,7 +49,8 @@ pub type NewRules = fn() -> Box<dyn Rules>;
 /// A product's own rules: what it makes of a request, and what it knows of its agents.
 pub trait Rules: Send {
     /// How a worker is configured to speak to it: keys of `[presence]` and their values; one whose name
-    /// ends in `_file` is written to a file, whose name takes its place. The base URL is added.
+    /// ends in `_file` is written to a file, whose name takes its place. `{url}` becomes the base URL,
+    /// which is added.
     fn configuration(&self) -> Vec<(&'static str, String)>;
 
     /// Makes an agent known, with an id as the product gives them.
@@ -52,6 +68,10 @@ pub trait Rules: Send {
 
     /// Somebody sets an agent's status in the product itself, in its own words.
     fn set_there(&mut self, id: &str, word: &str, now: Timestamp);
+
+    /// An administrator's choice, by a word of the product's own file: for an agent, or with an empty
+    /// id for the account.
+    fn arrange(&mut self, _: &str, _: &str) {}
 }
 
 /// A request, as rules look at it.
@@ -76,6 +96,12 @@ impl Asked {
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value.and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The token in `Authorization: Bearer`; empty where there is none.
+    pub fn bearer(&self) -> &str {
+        let token = self.header("authorization").strip_prefix("Bearer ");
+        token.unwrap_or_default()
     }
 
     /// The path's parts.
@@ -296,6 +322,11 @@ impl Product {
         self.inner
             .rules()
             .set_there(id, word, self.inner.clock.now());
+    }
+
+    /// Something in the product is otherwise than it was; see [`Rules::arrange`].
+    pub fn arrange(&self, word: &str, id: &str) {
+        self.inner.rules().arrange(word, id);
     }
 
     /// The script. A rule's subject is an agent's id in the product, where the request tells it.

@@ -188,7 +188,7 @@ fn driver_section(product: &Product, folder: &Path) -> Result<Value, SimError> {
                 write(&folder.join(&file), &value)?;
                 file.into()
             }
-            None => value.into(),
+            None => value.replace("{url}", &product.url()).into(),
         };
     }
     Ok(section)

@@ -82,6 +82,7 @@ impl Receivers {
                 description: c.description.clone(),
                 url: c.url.clone(),
                 token: c.token.clone(),
+                token_url: c.token_url.clone(),
                 agent_tokens: c.agent_tokens.clone(),
                 account: c.account.clone(),
                 user: c.user.clone(),

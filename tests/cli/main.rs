@@ -18,6 +18,7 @@ mod deliveries;
 mod demo;
 mod doctor;
 mod explain;
+mod presence;
 mod preview;
 mod readme;
 mod roster;

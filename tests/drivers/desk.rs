@@ -11,8 +11,8 @@ use shiftbell::{
     clock::Clock,
     config::Config,
     domain::{
-        delivery::Judgement,
-        driver::Shown,
+        delivery::{Judgement, Verdict},
+        driver::{Description, Shown},
         presence::{Change, Event, Reason, Status},
     },
     sim::{World, WorldOptions, product::Product, script::Behaviour},
@@ -65,6 +65,7 @@ impl Desk {
             description: section.description,
             url: section.url,
             token: section.token,
+            token_url: section.token_url,
             agent_tokens: section.agent_tokens,
             account: section.account,
             user: section.user,
@@ -102,6 +103,75 @@ impl Desk {
         let judgement = self.tell(driver, &agent, Shown::Online).await;
         self.product().script().remove(&rule);
         judgement
+    }
+
+    /// A driver whose description is changed a little, as in a file of the user's own.
+    pub(crate) fn driver_with(&self, change: impl FnOnce(&mut Description)) -> Driver {
+        let mut options = self.options();
+        change(&mut options.description);
+        Driver::new(options).unwrap()
+    }
+
+    /// The world's configuration with other values, as environment variables give them.
+    pub(crate) fn configuration(&self, env: &[(&str, &str)]) -> Config {
+        let env = env
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()));
+        Config::load(Some(&self.world.config_path), env, Path::new("/")).unwrap()
+    }
+
+    /// A request that was received: method, target, headers but for those of the connection, body.
+    pub(crate) fn request(&self, n: usize) -> String {
+        let request = &self.product().record().all()[n];
+        let mut lines: Vec<String> = Vec::new();
+        for (name, value) in &request.headers {
+            if ["host", "user-agent", "content-length"].contains(&name.as_str()) {
+                continue;
+            }
+            let value = if value.is_sensitive() {
+                "…"
+            } else {
+                value.to_str().unwrap()
+            };
+            lines.push(format!("{name}: {value}"));
+        }
+        lines.sort();
+        let body = String::from_utf8_lossy(&request.body);
+        lines.insert(0, format!("{} {}", request.method, request.target));
+        lines.extend((!body.is_empty()).then(|| body.into_owned()));
+        lines.join("\n")
+    }
+
+    /// How many requests were received whose target ends so.
+    pub(crate) fn count(&self, target: &str) -> usize {
+        let all = self.product().record().all();
+        all.iter().filter(|r| r.target.ends_with(target)).count()
+    }
+
+    /// Asserts that an agent who is set while the product holds its requests back is told so with this
+    /// many seconds to wait, and can be set when it does not any more.
+    pub(crate) async fn throttled(&self, agent: &str, seconds: u64) {
+        let driver = self.driver();
+        self.product().arrange("throttled", "");
+        let judgement = self.tell(&driver, agent, Shown::Online).await;
+        assert_eq!(judgement.verdict, Verdict::Slow, "{judgement:?}");
+        assert_eq!(judgement.http_status, Some(429));
+        assert_eq!(judgement.retry_after, Some(Duration::from_secs(seconds)));
+        self.product().arrange("free", "");
+        let judgement = self.tell(&driver, agent, Shown::Online).await;
+        assert_eq!(judgement.verdict, Verdict::Sent, "{judgement:?}");
+    }
+
+    /// Asserts what an agent's being set to `shown` comes to: the verdict and the reason.
+    pub(crate) async fn judged(
+        &self,
+        driver: &Driver,
+        (agent, shown): (&str, Shown),
+        (verdict, reason): (Verdict, &str),
+    ) {
+        let judgement = self.tell(driver, agent, shown).await;
+        let found = (judgement.verdict, judgement.reason.as_str());
+        assert_eq!(found, (verdict, reason), "{judgement:?}");
     }
 
     /// The bodies of what was received, oldest first, as text.

@@ -7,9 +7,15 @@
     reason = "where a helper of a test panics, the test has failed"
 )]
 
+mod brevo;
 mod chatwoot;
 mod desk;
 mod drift;
 mod every;
+mod front;
+mod graph;
+mod helpscout;
+mod intercom;
 #[path = "../stage/mod.rs"]
 mod stage;
+mod zendesk;

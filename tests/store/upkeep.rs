@@ -35,7 +35,7 @@ async fn team(db: &Database, statuses: &[(&str, bool)]) {
         ));
         db.sql(&format!(
             "INSERT INTO transitions (id, workspace_id, agent_id, reason, status, accepts, sequence, effective_at, recorded_at)
-             VALUES ('t-{n}', 'acme', 'a-{n}', 'sync', '{status}', {accepts}, 1, 1, 1)"
+             VALUES ('00000000-0000-0000-0000-{n:012}', 'acme', 'a-{n}', 'sync', '{status}', {accepts}, 1, 1, 1)"
         ));
     }
 }

@@ -92,7 +92,10 @@ impl Credentials {
                 form.append_pair(name, &values.text(value));
             }
             let form = form.finish().into();
-            let endpoint = token_endpoint(base, &values.text(&oauth.url))?;
+            let endpoint = match &options.token_url {
+                Some(url) => url.clone(),
+                None => token_endpoint(base, &values.text(&oauth.url))?,
+            };
             let client = Client { endpoint, form };
             // A third for the token, as with FCM: the request still has its time.
             Ok(OAuth::new(client, web.clone(), options.request_timeout / 3))

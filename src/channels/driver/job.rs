@@ -38,7 +38,7 @@ impl Driver {
         let Some(job) = &bulk.job else {
             return Ok(answer);
         };
-        let Some(id) = text_at(&answer, &job.id) else {
+        let Some(id) = job.id.iter().find_map(|place| text_at(&answer, place)) else {
             return Err(Judgement::new(Verdict::Retry, "no job in the answer"));
         };
         let values = Values {
@@ -48,7 +48,7 @@ impl Driver {
         let asked = asking(job);
         let (mut answer, mut pause) = (answer, FIRST_PAUSE);
         loop {
-            match outcome(job, &answer) {
+            match outcome(job, &answer.body, values.agents.len()) {
                 Some(Ok(())) => return Ok(answer),
                 Some(Err(judgement)) => return Err(judgement),
                 None => {}
@@ -78,9 +78,10 @@ fn asking(job: &Job) -> Request {
     }
 }
 
-/// What came of the job; `None` while it is under way.
-fn outcome(job: &Job, answer: &Answer) -> Option<Result<(), Judgement>> {
-    let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+/// What came of a job for so many agents; `None` while it is under way. One of whom it says nothing was
+/// not set, for all that is known.
+fn outcome(job: &Job, body: &[u8], agents: usize) -> Option<Result<(), Judgement>> {
+    let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let state = json.pointer(&job.state)?.as_str()?;
     if job.failed.iter().any(|failed| failed == state) {
         return Some(Err(Judgement::new(Verdict::Retry, format!("job {state}"))));
@@ -89,8 +90,15 @@ fn outcome(job: &Job, answer: &Answer) -> Option<Result<(), Judgement>> {
         return None;
     }
     let results = json.pointer(&job.results).and_then(Value::as_array);
-    let well = |result: &Value| result.pointer(&job.success) == Some(&Value::Bool(true));
-    let all = results.is_some_and(|results| results.iter().all(well));
+    let error = |result: &Value| {
+        let place = job.error.as_deref();
+        place.map(|place| result.pointer(place).is_some_and(|error| !error.is_null()))
+    };
+    let well = |result: &Value| match result.pointer(&job.success) {
+        Some(success) => *success == Value::Bool(true),
+        None => error(result) == Some(false),
+    };
+    let all = results.is_some_and(|all| all.len() >= agents && all.iter().all(well));
     Some(if all {
         Ok(())
     } else {
@@ -104,5 +112,59 @@ fn text_at(answer: &Answer, pointer: &str) -> Option<String> {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_done_when_it_says_so_of_every_agent() {
+        let job = Job {
+            id: vec!["/id".to_owned()],
+            path: "/jobs/{job}".to_owned(),
+            state: "/status".to_owned(),
+            done: "completed".to_owned(),
+            failed: vec!["killed".to_owned()],
+            results: "/results".to_owned(),
+            success: "/success".to_owned(),
+            error: Some("/error".to_owned()),
+        };
+        let rows = [
+            (r#"{"status":"queued"}"#, None),
+            (
+                r#"{"status":"working","results":[{"success":false}]}"#,
+                None,
+            ),
+            ("<html>", None),
+            (r#"{"status":"killed"}"#, Some(Verdict::Retry)),
+            (
+                r#"{"status":"completed","results":[{"success":true},{"success":true}]}"#,
+                Some(Verdict::Sent),
+            ),
+            (
+                r#"{"status":"completed","results":[{"id":1},{"id":2,"error":null}]}"#,
+                Some(Verdict::Sent),
+            ),
+            (
+                r#"{"status":"completed","results":[{"id":1},{"id":2,"error":"gone"}]}"#,
+                Some(Verdict::Narrow),
+            ),
+            (
+                r#"{"status":"completed","results":[{"success":true},{"success":false}]}"#,
+                Some(Verdict::Narrow),
+            ),
+            (
+                r#"{"status":"completed","results":[{"success":true}]}"#,
+                Some(Verdict::Narrow),
+            ),
+            (r#"{"status":"completed"}"#, Some(Verdict::Narrow)),
+        ];
+        for (body, expected) in rows {
+            let found = outcome(&job, body.as_bytes(), 2);
+            let found = found.map(|done| done.map_or_else(|j| j.verdict, |()| Verdict::Sent));
+            assert_eq!(found, expected, "{body}");
+        }
     }
 }

@@ -100,7 +100,7 @@ async fn play(
         async move { engine.run(&stop).await }
     });
     let expected = exit.then(team::alerts);
-    let shown = screen.follow(world, expected);
+    let shown = screen.follow(world, engine.store(), expected);
     let ended = tokio::select! {
         ended = shown => ended,
         () = shutdown.soft.cancelled() => Ok(()),

@@ -73,24 +73,34 @@ impl Screen {
         Ok(self.output.flush()?)
     }
 
-    /// Prints what arrives, until `expected` different alerts were answered; for ever without.
+    /// Prints what arrives, until `expected` different alerts were answered and nothing is open in the log;
+    /// for ever without.
     pub(super) async fn follow(
         &mut self,
         world: &World,
+        store: &Store,
         expected: Option<usize>,
     ) -> anyhow::Result<()> {
         let mut beat = tokio::time::interval(REFRESH);
-        while expected.is_none_or(|expected| self.pushes.len() < expected) {
+        loop {
             beat.tick().await;
-            self.new_pushes("apns", 0, world.apns.record())?;
-            self.new_pushes("fcm", 1, world.fcm.record())?;
-            match &world.product {
-                Some(product) => self.new_requests(product)?,
-                None => self.new_events(world)?,
+            self.news(world)?;
+            let rung = expected.is_some_and(|expected| self.pushes.len() >= expected);
+            if rung && is_settled(store).await? {
+                return self.news(world);
             }
-            self.output.flush()?;
         }
-        Ok(())
+    }
+
+    /// Prints what arrived since the last time.
+    fn news(&mut self, world: &World) -> anyhow::Result<()> {
+        self.new_pushes("apns", 0, world.apns.record())?;
+        self.new_pushes("fcm", 1, world.fcm.record())?;
+        match &world.product {
+            Some(product) => self.new_requests(product)?,
+            None => self.new_events(world)?,
+        }
+        Ok(self.output.flush()?)
     }
 
     fn new_pushes(
@@ -231,4 +241,12 @@ impl Screen {
         self.output.flush()?;
         Ok(open == 0)
     }
+}
+
+/// Whether nothing is open in the log.
+async fn is_settled(store: &Store) -> anyhow::Result<bool> {
+    let mut tx = store.snapshot().await?;
+    let open = tx.open_counts().await?;
+    tx.commit().await?;
+    Ok(open.is_empty())
 }

@@ -8,8 +8,15 @@ use super::{
 };
 
 /// The products that are known, each with its description.
-pub const BUILT_IN: [(&str, &str); 1] =
-    [("chatwoot", include_str!("../../../drivers/chatwoot.toml"))];
+pub const BUILT_IN: [(&str, &str); 7] = [
+    ("chatwoot", include_str!("../../../drivers/chatwoot.toml")),
+    ("zendesk", include_str!("../../../drivers/zendesk.toml")),
+    ("intercom", include_str!("../../../drivers/intercom.toml")),
+    ("helpscout", include_str!("../../../drivers/helpscout.toml")),
+    ("front", include_str!("../../../drivers/front.toml")),
+    ("brevo", include_str!("../../../drivers/brevo.toml")),
+    ("graph", include_str!("../../../drivers/graph.toml")),
+];
 
 /// The description of a known product; `None` for any other name.
 ///
@@ -144,7 +151,8 @@ impl Description {
         self.check_request("bulk.request", &bulk.request, &["agents", "status"])?;
         let Some(job) = &bulk.job else { return Ok(()) };
         self.check_text("bulk.job.path", &job.path, &["job"])?;
-        for pointer in [&job.id, &job.state, &job.results, &job.success] {
+        let others = [&job.state, &job.results, &job.success];
+        for pointer in job.id.iter().chain(others).chain(&job.error) {
             check_pointer(pointer, "bulk.job")?;
         }
         Ok(())
