@@ -5,7 +5,6 @@
     reason = "a test says best that it fails by failing"
 )]
 
-#[expect(dead_code, reason = "a stage has more than these stories need")]
 mod stage;
 
 use shiftbell::sim::script::Fault;

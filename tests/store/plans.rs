@@ -29,7 +29,7 @@ const READ_ALL: [&str; 10] = [
     "USABLE_TOKENS",
 ];
 
-const BIG: [&str; 12] = [
+const BIG: [&str; 13] = [
     "agents",
     "agent_state",
     "operating_hours",
