@@ -137,6 +137,7 @@ fn render_text(bencher: Bencher, locale: &str) {
         zone: &zone,
         at: nine(),
         counterpart: Some(nine() + Duration::from_hours(9)),
+        now: nine(),
     };
     bencher.bench(|| alert::render(AlertKind::HoursStart, black_box(locale), &facts));
 }
@@ -170,6 +171,7 @@ fn push(token: String) -> Push {
         agent: "agent-0000001".to_owned(),
         transition: uuid::Uuid::from_u128(2),
         at: nine(),
+        since: nine(),
         deadline: nine() + Duration::from_mins(15),
         collapse_id: "c".repeat(32),
         title: "Your working hours have started".to_owned(),

@@ -97,6 +97,7 @@ fn push(n: u128) -> Push {
         agent: "a-1".to_owned(),
         transition: Uuid::from_u128(0xB_0000 + n),
         at: noon(),
+        since: noon(),
         deadline: noon() + Duration::from_mins(15),
         collapse_id: format!("alert-{n}"),
         title: "Title".to_owned(),

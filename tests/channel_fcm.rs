@@ -124,6 +124,7 @@ fn push() -> Push {
         agent: "a-1".to_owned(),
         transition: Uuid::from_u128(2),
         at: "2026-03-30T07:00:00Z".parse().unwrap(),
+        since: "2026-03-30T07:00:00Z".parse().unwrap(),
         deadline: "2026-03-30T07:15:00Z".parse().unwrap(),
         collapse_id: "a-1/start".to_owned(),
         title: "Bonjour".to_owned(),

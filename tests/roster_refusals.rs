@@ -49,7 +49,7 @@ fn the_contract_s_example_is_read_whole() {
     let team = r#"{"type":"workspace","id":"acme","name":"Acme","holidays":["2026-12-25"]}"#;
     let roster = read(format!("{line}\n\n  \r\n{team}\r\n")).unwrap();
     assert!(roster.warnings.is_empty());
-    assert_eq!(roster.agents[0].named, Named::ALL);
+    assert_eq!(roster.agents[0].named, Named::all_but(Field::Leads));
     assert_eq!(
         roster.agents[0].devices[1].environment,
         Environment::Production
@@ -62,6 +62,57 @@ fn the_contract_s_example_is_read_whole() {
     );
     assert_eq!(out, said);
     assert_eq!(serde_json::to_string(&roster.workspaces[0]).unwrap(), team);
+}
+
+#[test]
+fn leads_are_read_as_they_are_written() {
+    let leads = r#""leads":[{"minutes":15},{"day_before":"20:00"},{"minutes":10080}]"#;
+    let roster = read(agent("a", leads)).unwrap();
+    assert!(roster.agents[0].named.contains(Field::Leads));
+    let out = serde_json::to_string(&roster.agents[0]).unwrap();
+    assert!(out.contains(leads), "{out}");
+    assert_eq!(read(out).unwrap().agents[0].leads, roster.agents[0].leads);
+    for none in ["null", "[]"] {
+        let roster = read(agent("a", &format!(r#""leads":{none}"#))).unwrap();
+        assert!(roster.agents[0].leads.is_empty());
+        assert!(roster.agents[0].named.contains(Field::Leads));
+    }
+    let wrong = r#""leads":[{"minutes":0},{"day_before":"24:00"},{},{"minutes":5,"day_before":"20:00"},{"hours":1}]"#;
+    refuses(
+        agent("a", wrong),
+        &[
+            "line 1: leads[0].minutes: must be a whole number of minutes from 1 to 10080",
+            "line 1: leads[1].day_before: \"24:00\" is not a time of day: write HH:MM, 00:00 to 23:59",
+            "line 1: leads[2]: needs minutes, or day_before",
+            "line 1: leads[3]: has minutes and day_before: write two leads",
+            "line 1: leads[4].hours: is no known field: there are minutes, day_before",
+            "line 1: leads[4]: needs minutes, or day_before",
+        ],
+    );
+    refuses(
+        agent(
+            "a",
+            r#""leads":[{"minutes":"5"},{"day_before":20},{"minutes":1.5},15]"#,
+        ),
+        &[
+            "line 1: leads[0].minutes: must be a whole number of minutes from 1 to 10080, not a text",
+            "line 1: leads[1].day_before: must be a time of day \"HH:MM\", not a number",
+            "line 1: leads[2].minutes: must be a whole number of minutes from 1 to 10080",
+            "line 1: leads[3]: must be an object {…}, not a number",
+        ],
+    );
+    refuses(
+        agent(
+            "a",
+            r#""leads":[{"minutes":5},{"day_before":"20:00"},{"minutes":5}]"#,
+        ),
+        &["line 1: leads[2]: stands there before: it would ring once"],
+    );
+    let six: Vec<String> = (1..=6).map(|n| format!(r#"{{"minutes":{n}}}"#)).collect();
+    refuses(
+        agent("a", &format!(r#""leads":[{}]"#, six.join(","))),
+        &["line 1: leads: has more than 5: choose the best"],
+    );
 }
 
 #[test]

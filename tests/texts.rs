@@ -6,11 +6,23 @@ use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
 use jiff::{Timestamp, tz::TimeZone};
 use shiftbell::domain::{
-    alert::{Facts, LANGUAGES, collapse_id, deadline, delivery_id, render},
+    alert::{
+        Facts, LANGUAGES, collapse_id, deadline, delivery_id, lead_delivery_id, lead_of, render,
+    },
     delivery::AlertKind,
+    lead::Lead,
 };
 
 const BOUNDARIES: [AlertKind; 2] = [AlertKind::HoursStart, AlertKind::HoursEnd];
+
+/// Instants before the start at 09:00 in Paris, each told with words of its own.
+const BEFORE: [&str; 5] = [
+    "2026-03-30T06:59:00Z",
+    "2026-03-30T06:45:00.25Z",
+    "2026-03-30T04:00:00Z",
+    "2026-03-29T18:00:00Z",
+    "2026-03-23T08:00:00Z",
+];
 
 fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -101,25 +113,29 @@ fn every_text_reads_as_in_the_snapshot() {
     let mut all = String::new();
     for (language, _) in LANGUAGES {
         writeln!(all, "# {language}").unwrap();
-        let mut show = |kind, counterpart: Option<&str>, minutes| {
+        let mut show = |kind, counterpart: Option<&str>, minutes, now| {
             let facts = Facts {
                 zone: &zone,
                 at,
                 counterpart: counterpart.map(instant),
                 minutes,
+                now,
             };
             let text = render(kind, language, &facts);
             writeln!(all, "{} | {}", text.title, text.body).unwrap();
         };
         for kind in BOUNDARIES {
             for other in counterparts {
-                show(kind, other, 0);
+                show(kind, other, 0, at);
             }
         }
-        show(AlertKind::NoReply, None, 1);
-        show(AlertKind::NoReply, None, 10);
-        show(AlertKind::Overflow, None, 0);
-        show(AlertKind::Test, None, 0);
+        for now in BEFORE {
+            show(AlertKind::HoursStartLead, None, 0, instant(now));
+        }
+        show(AlertKind::NoReply, None, 1, at);
+        show(AlertKind::NoReply, None, 10, at);
+        show(AlertKind::Overflow, None, 0, at);
+        show(AlertKind::Test, None, 0, at);
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/texts.txt");
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -135,6 +151,7 @@ fn a_locale_falls_back_to_its_language_and_then_to_english() {
         at: instant("2026-03-30T07:00:00Z"),
         counterpart: None,
         minutes: 0,
+        now: instant("2026-03-30T07:00:00Z"),
     };
     let title = |locale| render(AlertKind::HoursStart, locale, &facts).title;
     assert_eq!(title("pt-BR"), title("pt"));
@@ -153,6 +170,7 @@ fn times_are_told_on_the_agents_own_clock() {
         at: instant("2026-04-04T09:00:00Z"),
         counterpart: Some(instant("2026-04-04T18:00:00Z")),
         minutes: 0,
+        now: instant("2026-04-04T09:00:00Z"),
     };
     let text = render(AlertKind::HoursStart, "en", &facts);
     assert_eq!(text.body, "You're on until Sunday 06:00.");
@@ -190,6 +208,63 @@ fn ids_depend_on_identity_alone() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), all);
+}
+
+#[test]
+fn what_is_left_is_told_as_it_is_when_it_is_sent() {
+    let zone = TimeZone::get("Europe/Paris").unwrap();
+    let told = |now: &str| {
+        let facts = Facts {
+            zone: &zone,
+            at: instant("2026-03-30T22:05:00Z"),
+            counterpart: None,
+            minutes: 0,
+            now: instant(now),
+        };
+        render(AlertKind::HoursStartLead, "en", &facts).body
+    };
+    for (now, body) in [
+        ("2026-03-30T21:50:00Z", "In 15 minutes, at 00:05."),
+        ("2026-03-30T21:50:59.9Z", "In 15 minutes, at 00:05."),
+        ("2026-03-30T21:52:00Z", "In 13 minutes, at 00:05."),
+        ("2026-03-30T22:04:00.001Z", "In 1 minute, at 00:05."),
+        ("2026-03-30T20:05:00Z", "In 120 minutes, at 00:05."),
+        ("2026-03-30T20:04:59Z", "Tuesday at 00:05."),
+        ("2026-03-24T23:00:00Z", "Tuesday at 00:05."),
+        ("2026-03-24T22:59:00Z", "Tuesday, 31 March, at 00:05."),
+    ] {
+        assert_eq!(told(now), body, "{now}");
+    }
+}
+
+#[test]
+fn each_lead_is_an_alert_of_its_own_that_the_start_replaces() {
+    let at = instant("2026-03-30T07:00:00Z");
+    let eve = Lead::DayBefore("20:00".parse().unwrap());
+    let [quarter, more] = [15, 150].map(Lead::Minutes);
+    let id = |lead| lead_delivery_id("a-1", lead, at, "ios:abc");
+    // Fixed for ever, as those of boundaries.
+    assert_eq!(
+        id(quarter).to_string(),
+        "0ceee386-6cec-533e-a8b5-5d3b61e6d609"
+    );
+    assert_eq!(id(eve).to_string(), "34a87e93-a6ac-5c4e-aeeb-02c578660448");
+    let mut ids = [quarter, more, eve].map(id).to_vec();
+    ids.push(delivery_id("a-1", AlertKind::HoursStart, at, "ios:abc"));
+    ids.push(lead_delivery_id("a-1", quarter, at, "ios:abd"));
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 5);
+    let leads = [eve, quarter];
+    assert_eq!(
+        lead_of(id(quarter), &leads, "a-1", at, "ios:abc"),
+        Some(quarter)
+    );
+    assert_eq!(lead_of(id(more), &leads, "a-1", at, "ios:abc"), None);
+    assert_eq!(
+        collapse_id("a-1", AlertKind::HoursStartLead, at),
+        collapse_id("a-1", AlertKind::HoursStart, at)
+    );
 }
 
 #[test]

@@ -70,6 +70,15 @@ CREATE TABLE away (
     CHECK (from_local COLLATE "C" < until_local)
 );
 
+-- How long before hours start an agent is told: so many minutes, or at a local time of the day before.
+CREATE TABLE leads (
+    agent_id   TEXT COLLATE "C" NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    minutes    BIGINT NOT NULL DEFAULT 0 CHECK (minutes BETWEEN 0 AND 10080),
+    day_before TEXT COLLATE "C" NOT NULL DEFAULT '' CHECK (day_before = '' OR day_before ~ '^[0-2][0-9]:[0-5][0-9]$' AND day_before < '24:00'),
+    PRIMARY KEY (agent_id, minutes, day_before),
+    CHECK ((minutes = 0) <> (day_before = ''))
+);
+
 CREATE TABLE set_by_hand (
     agent_id TEXT COLLATE "C" PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
     status   TEXT NOT NULL CHECK (status IN ('online', 'offline', 'invisible')),
@@ -111,6 +120,7 @@ CREATE TABLE agent_state (
     effective_at BIGINT,
     evaluated_at BIGINT,
     boundary_at  BIGINT,
+    lead_at      BIGINT,
     due_at       BIGINT,
     stale_at     BIGINT,
     no_reply_at  BIGINT,
@@ -446,6 +456,12 @@ CREATE TRIGGER away_changed AFTER UPDATE ON away
 REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_moved();
 CREATE TRIGGER away_removed AFTER DELETE ON away
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER leads_added AFTER INSERT ON leads
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
+CREATE TRIGGER leads_changed AFTER UPDATE ON leads
+REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_moved();
+CREATE TRIGGER leads_removed AFTER DELETE ON leads
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
 CREATE TRIGGER set_by_hand_added AFTER INSERT ON set_by_hand
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_slots_changed();
 CREATE TRIGGER set_by_hand_changed AFTER UPDATE ON set_by_hand
@@ -496,6 +512,7 @@ CREATE TRIGGER operating_hours_truncated AFTER TRUNCATE ON operating_hours FOR E
 CREATE TRIGGER overrides_truncated AFTER TRUNCATE ON overrides FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 CREATE TRIGGER override_slots_truncated AFTER TRUNCATE ON override_slots FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 CREATE TRIGGER away_truncated AFTER TRUNCATE ON away FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
+CREATE TRIGGER leads_truncated AFTER TRUNCATE ON leads FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 CREATE TRIGGER set_by_hand_truncated AFTER TRUNCATE ON set_by_hand FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 CREATE TRIGGER holidays_truncated AFTER TRUNCATE ON holidays FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_truncated();
 

@@ -68,6 +68,15 @@ CREATE TABLE away (
     CHECK (from_local < until_local)
 ) WITHOUT ROWID;
 
+-- How long before hours start an agent is told: so many minutes, or at a local time of the day before.
+CREATE TABLE leads (
+    agent_id   TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    minutes    BIGINT NOT NULL DEFAULT 0 CHECK (typeof(minutes) = 'integer' AND minutes BETWEEN 0 AND 10080),
+    day_before TEXT NOT NULL DEFAULT '' CHECK (day_before = '' OR day_before GLOB '[0-2][0-9]:[0-5][0-9]' AND day_before < '24:00'),
+    PRIMARY KEY (agent_id, minutes, day_before),
+    CHECK ((minutes = 0) <> (day_before = ''))
+) WITHOUT ROWID;
+
 CREATE TABLE set_by_hand (
     agent_id TEXT PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
     status   TEXT NOT NULL CHECK (status IN ('online', 'offline', 'invisible')),
@@ -109,6 +118,7 @@ CREATE TABLE agent_state (
     effective_at BIGINT,
     evaluated_at BIGINT,
     boundary_at  BIGINT,
+    lead_at      BIGINT,
     due_at       BIGINT,
     stale_at     BIGINT,
     no_reply_at  BIGINT,
@@ -361,6 +371,7 @@ CREATE TRIGGER agents_removed AFTER DELETE ON agents BEGIN
     DELETE FROM override_slots WHERE agent_id = OLD.id;
     DELETE FROM overrides WHERE agent_id = OLD.id;
     DELETE FROM away WHERE agent_id = OLD.id;
+    DELETE FROM leads WHERE agent_id = OLD.id;
     DELETE FROM set_by_hand WHERE agent_id = OLD.id;
     DELETE FROM devices WHERE agent_id = OLD.id;
     UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
@@ -411,6 +422,18 @@ CREATE TRIGGER away_changed AFTER UPDATE ON away BEGIN
     WHERE agent_id IN (NEW.agent_id, OLD.agent_id) AND stale_at IS NULL;
 END;
 CREATE TRIGGER away_removed AFTER DELETE ON away BEGIN
+    UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+    WHERE agent_id = OLD.agent_id AND stale_at IS NULL;
+END;
+CREATE TRIGGER leads_added AFTER INSERT ON leads BEGIN
+    UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+    WHERE agent_id = NEW.agent_id AND stale_at IS NULL;
+END;
+CREATE TRIGGER leads_changed AFTER UPDATE ON leads BEGIN
+    UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+    WHERE agent_id IN (NEW.agent_id, OLD.agent_id) AND stale_at IS NULL;
+END;
+CREATE TRIGGER leads_removed AFTER DELETE ON leads BEGIN
     UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
     WHERE agent_id = OLD.agent_id AND stale_at IS NULL;
 END;

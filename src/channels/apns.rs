@@ -96,6 +96,7 @@ impl Apns {
             agent: "check".to_owned(),
             transition: uuid::Uuid::nil(),
             at: now,
+            since: now,
             deadline: now + CHECK_LIMIT,
             collapse_id: "check".to_owned(),
             title: "check".to_owned(),

@@ -3,7 +3,7 @@
 //! [`super::roster`] reads them; `serde` writes them, in the same format. A line that is read may
 //! leave optional fields out, and [`Named`] remembers which it named, because an import replaces
 //! what a line names and nothing else. A line that is written names every list and switch, so that
-//! exporting and importing again restores them.
+//! exporting and importing again restores them; leads, a later addition, only if there are any.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ use super::{
     delivery::AlertKind,
     device::{DeviceToken, Environment, Platform},
     hours::{Away, OperatingHours, Override, Slot},
+    lead::Lead,
     zone::{UnknownZone, Zones},
 };
 
@@ -42,6 +43,9 @@ pub struct Agent {
     pub away: Vec<Away>,
     /// Which boundaries ring.
     pub notify: Notify,
+    /// How long before hours start the phones ring as well, each once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leads: Vec<Lead>,
     /// Phones.
     pub devices: Vec<Device>,
     /// Minutes without a reply after which the agent goes offline; never, without.
@@ -76,6 +80,7 @@ impl Agent {
             overrides: Vec::new(),
             away: Vec::new(),
             notify: Notify::default(),
+            leads: Vec::new(),
             devices: Vec::new(),
             auto_offline_after_minutes: None,
             receive_when_invisible: false,
@@ -132,13 +137,13 @@ pub struct Notify {
 
 impl Notify {
     /// Whether the phones ring for it: for the start or the end of hours if that is switched on, for
-    /// another change of status if either is, for a test in any case.
+    /// another change of status if either is, for a test in any case. Whoever chose a lead wants it.
     pub fn wants(self, kind: AlertKind) -> bool {
         match kind {
             AlertKind::HoursStart => self.start,
             AlertKind::HoursEnd => self.end,
             AlertKind::NoReply | AlertKind::Overflow => self.start || self.end,
-            AlertKind::Test => true,
+            AlertKind::HoursStartLead | AlertKind::Test => true,
         }
     }
 }
@@ -232,6 +237,8 @@ pub enum Field {
     ReceiveWhenInvisible,
     /// `external`
     External,
+    /// `leads`
+    Leads,
 }
 
 /// A set of optional fields.
@@ -242,7 +249,7 @@ impl Named {
     /// No field: an upsert keeps all that is stored.
     pub const NONE: Self = Self(0);
     /// Every field: an upsert replaces the whole agent.
-    pub const ALL: Self = Self((1 << 10) - 1);
+    pub const ALL: Self = Self((1 << 11) - 1);
 
     /// Every field but one.
     pub const fn all_but(field: Field) -> Self {

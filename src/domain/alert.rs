@@ -4,7 +4,8 @@
 //! file there and one line in [`LANGUAGES`]; `tests/texts.rs` holds all files to the same
 //! placeholders and shows every text once.
 //!
-//! An alert's identity is (agent, kind, boundary instant), a delivery's is that and the receiver.
+//! An alert's identity is (agent, kind, boundary instant), with the lead for one that comes before it; a
+//! delivery's is that and the receiver.
 //! Ids are computed from nothing else, so a boundary that is found twice, by two workers or after a
 //! clock stepped back, comes to the same ids and rings once (`ids_depend_on_identity_alone`).
 
@@ -14,7 +15,7 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::delivery::AlertKind;
+use super::{delivery::AlertKind, lead::Lead};
 
 /// Every language with its texts. The first serves whoever speaks none of them.
 pub const LANGUAGES: [(&str, &str); 6] = [
@@ -28,6 +29,9 @@ pub const LANGUAGES: [(&str, &str); 6] = [
 
 /// The root of all ids made here. Changing it would ring every pending alert a second time.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5f1b_a7c2_3d64_4e0b_9c81_7e2d_40a6_b953);
+
+/// The longest time that is told in minutes; beyond, people want to know the day.
+const IN_MINUTES: i64 = 120;
 
 /// What a phone shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +54,9 @@ pub struct Facts<'a> {
     pub counterpart: Option<Timestamp>,
     /// For [`AlertKind::NoReply`]: the minutes that the agent may leave a visitor without a reply.
     pub minutes: i64,
+    /// When it is told, a UTC instant: for [`AlertKind::HoursStartLead`], which says how far off the
+    /// boundary is.
+    pub now: Timestamp,
 }
 
 /// One language.
@@ -59,6 +66,7 @@ struct Messages {
     shift: Shift,
     hours_start: Lines,
     hours_end: Lines,
+    hours_start_lead: Soon,
     no_reply: Waited,
     overflow: Plain,
     test: Plain,
@@ -87,6 +95,18 @@ struct Waited {
     title: String,
     one: String,
     more: String,
+}
+
+/// An alert of a boundary to come: in how many minutes, one or more, or else when.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Soon {
+    title: String,
+    one: String,
+    more: String,
+    same_day: String,
+    same_week: String,
+    later: String,
 }
 
 /// An alert of a boundary: a title, and a body for each distance of the other end.
@@ -126,6 +146,7 @@ pub fn render(kind: AlertKind, locale: &str, facts: &Facts<'_>) -> Text {
     let (title, body) = match kind {
         AlertKind::HoursStart => messages.hours_start.told(facts, &messages.calendar),
         AlertKind::HoursEnd => messages.hours_end.told(facts, &messages.calendar),
+        AlertKind::HoursStartLead => messages.hours_start_lead.told(facts, &messages.calendar),
         AlertKind::NoReply => messages.no_reply.told(facts.minutes),
         AlertKind::Overflow => messages.overflow.told(),
         AlertKind::Test => messages.test.told(),
@@ -163,6 +184,25 @@ impl Lines {
     }
 }
 
+impl Soon {
+    fn told(&self, facts: &Facts<'_>, calendar: &Calendar) -> (&String, String) {
+        let there = facts.zone.to_datetime(facts.at);
+        let here = facts.zone.to_datetime(facts.now);
+        let left = facts.at.duration_since(facts.now);
+        // One that has begun counts whole.
+        let minutes = (left.as_secs() + 59 + i64::from(left.subsec_nanos() > 0)).div_euclid(60);
+        let template = match (minutes, days_between(here, there)) {
+            (..=1, _) => &self.one,
+            (..=IN_MINUTES, _) => &self.more,
+            (_, 0) => &self.same_day,
+            (_, 1..=6) => &self.same_week,
+            _ => &self.later,
+        };
+        let body = template.replace("{minutes}", &minutes.to_string());
+        (&self.title, fill(&body, there, calendar))
+    }
+}
+
 impl Plain {
     fn told(&self) -> (&String, String) {
         (&self.title, self.body.clone())
@@ -181,8 +221,13 @@ pub fn deadline(at: Timestamp, useful_for: Duration) -> Timestamp {
     at.saturating_add(useful_for).unwrap_or(Timestamp::MAX)
 }
 
-/// The same for every copy of one alert, at every receiver: 36 bytes, of the 64 that APNs takes.
+/// The same for every copy of one alert, at every receiver: 36 bytes, of the 64 that APNs takes. What
+/// announces a boundary has that of the boundary's alert, which takes its place on the phone.
 pub fn collapse_id(agent: &str, kind: AlertKind, at: Timestamp) -> String {
+    let kind = match kind {
+        AlertKind::HoursStartLead => AlertKind::HoursStart,
+        own => own,
+    };
     id(&[agent, kind.as_str(), &at.as_millisecond().to_string()]).to_string()
 }
 
@@ -195,6 +240,31 @@ pub fn delivery_id(agent: &str, kind: AlertKind, at: Timestamp, receiver: &str) 
         &at.as_millisecond().to_string(),
         receiver,
     ])
+}
+
+/// [`delivery_id`] of the alert with which `lead` announces the start of hours at `start` (UTC): each
+/// lead's is its own.
+pub fn lead_delivery_id(agent: &str, lead: Lead, start: Timestamp, receiver: &str) -> Uuid {
+    id(&[
+        agent,
+        AlertKind::HoursStartLead.as_str(),
+        &start.as_millisecond().to_string(),
+        &lead.key(),
+        receiver,
+    ])
+}
+
+/// Which of `leads` the delivery is of that announces the start of hours at `start` (UTC) to `receiver`: the
+/// one that makes its id.
+pub fn lead_of(
+    delivery: Uuid,
+    leads: &[Lead],
+    agent: &str,
+    start: Timestamp,
+    receiver: &str,
+) -> Option<Lead> {
+    let mut leads = leads.iter().copied();
+    leads.find(|lead| lead_delivery_id(agent, *lead, start, receiver) == delivery)
 }
 
 /// UUID version 5 (RFC 9562) of the parts, each with its length, so that no two lists run together.

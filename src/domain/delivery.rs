@@ -62,6 +62,8 @@ pub enum AlertKind {
     HoursStart,
     /// The agent's hours end.
     HoursEnd,
+    /// The agent's hours start soon.
+    HoursStartLead,
     /// The agent was set offline, for a visitor got no reply.
     NoReply,
     /// The agent is invisible and gets conversations, for the others are slow.
@@ -71,8 +73,8 @@ pub enum AlertKind {
 }
 
 words!(AlertKind {
-    HoursStart => "hours_start", HoursEnd => "hours_end", NoReply => "no_reply", Overflow => "overflow",
-    Test => "test",
+    HoursStart => "hours_start", HoursEnd => "hours_end", HoursStartLead => "hours_start_lead",
+    NoReply => "no_reply", Overflow => "overflow", Test => "test",
 });
 
 /// A push, ready for the wire.
@@ -92,6 +94,8 @@ pub struct Push {
     pub transition: Uuid,
     /// The boundary, a UTC instant.
     pub at: Timestamp,
+    /// The UTC instant from which lateness counts: the boundary, or the lead that announces it.
+    pub since: Timestamp,
     /// The UTC instant after which the alert is of no use.
     pub deadline: Timestamp,
     /// The same for every copy of one alert; at most 64 bytes.

@@ -8,9 +8,10 @@
 //! The rules are those stored now, for no older ones are kept. What was recorded under others is told
 //! all the same, and that the hours have changed since.
 //!
-//! A new reason or kind of alert is one line in `words`, and one in `occasion::rings` if phones ring
-//! for it.
+//! A new reason or kind of alert is one line in `words`, and one in `occasion::told_of` if phones ring
+//! for it. A lead comes at one instant and is about another, the start of hours to come.
 
+mod ahead;
 mod facts;
 pub mod occasion;
 mod rules;
@@ -68,7 +69,7 @@ pub struct Story {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ExplainedOccasion)]
 pub struct OccasionTold {
-    /// `hours_start`, `hours_end`, `no_reply` or `overflow`.
+    /// `hours_start`, `hours_end`, `hours_start_lead`, `no_reply` or `overflow`.
     pub reason: &'static str,
     /// When.
     #[schema(value_type = String, format = DateTime)]

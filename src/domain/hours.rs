@@ -28,7 +28,7 @@ mod tests;
 use jiff::Timestamp;
 
 pub use operating::OperatingHours;
-pub use wall::{Span, span as local_span};
+pub use wall::{Span, first_from as local_start, span as local_span};
 pub use written::{
     Away, DaySlot, LocalTime, NotATime, Override, Slot, date_from, day_from_word, day_word,
     local_minute, local_minute_from,

@@ -13,6 +13,7 @@ pub mod device;
 pub mod driver;
 pub mod explain;
 pub mod hours;
+pub mod lead;
 pub mod pace;
 pub mod plan;
 pub mod presence;

@@ -12,6 +12,7 @@ use super::{
     delivery::{AlertKind, ChannelKind},
     device::DeviceToken,
     hours::{Away, BoundaryKind, OperatingHours, Override, Slot},
+    lead::{Ahead, Lead},
     presence::{Reason, Status},
 };
 
@@ -32,6 +33,8 @@ pub struct Recorded {
     pub evaluated_at: Option<Timestamp>,
     /// The next boundary (UTC) as planned then.
     pub boundary_at: Option<Timestamp>,
+    /// When (UTC) a lead comes next, as planned then.
+    pub lead_at: Option<Timestamp>,
     /// When (UTC) somebody changed the schedule since; `None` if nobody did.
     pub stale_at: Option<Timestamp>,
     /// When (UTC) the agent's time to answer a visitor ran out last.
@@ -47,6 +50,8 @@ pub struct Schedule {
     pub timezone: String,
     /// Which alerts the agent opted in to.
     pub notify: Notify,
+    /// How long before hours start the phones ring as well.
+    pub leads: Vec<Lead>,
     /// How long the agent may leave a visitor without a reply; for ever, without.
     pub auto_offline_after: Option<SignedDuration>,
     /// Whether the agent gets conversations while invisible when the others are slow.
@@ -133,6 +138,8 @@ pub struct PendingAlert {
     pub kind: AlertKind,
     /// The instant it is about, UTC.
     pub at: Timestamp,
+    /// The lead that it is of; `None` once the agent has taken that away.
+    pub lead: Option<Lead>,
 }
 
 /// One agent that is due.
@@ -156,6 +163,8 @@ pub struct Decision {
     pub left_workspace: Option<String>,
     /// The next boundary, UTC.
     pub next: Option<Timestamp>,
+    /// When (UTC) a lead comes next.
+    pub next_lead: Option<Timestamp>,
     /// When (UTC) to look again: then, or when something else ends before.
     pub due: Option<Timestamp>,
     /// Why the agent could not be evaluated; its recorded status stays.
@@ -164,6 +173,8 @@ pub struct Decision {
     pub change: Option<StatusChange>,
     /// Boundaries reached, oldest first; all but the last were passed over.
     pub boundaries: Vec<Reached>,
+    /// Leads that came, oldest first.
+    pub leads: Vec<Announced>,
     /// The agent is gone: all its pending alerts are cancelled.
     pub removed: bool,
     /// Pending alerts to cancel, each with the reason.
@@ -197,6 +208,17 @@ pub struct Reached {
     /// Start or end.
     pub kind: BoundaryKind,
     /// Passed over wholly: a newer boundary came before anybody looked.
+    pub missed: bool,
+    /// Its alert, which has no phones if nobody is to be rung.
+    pub alert: Alert,
+}
+
+/// A lead that came, and the alert it calls for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// The lead, and the start of hours it announces.
+    pub ahead: Ahead,
+    /// Passed over wholly: that start came as well before anybody looked.
     pub missed: bool,
     /// Its alert, which has no phones if nobody is to be rung.
     pub alert: Alert,

@@ -11,6 +11,7 @@ mod device;
 mod external;
 mod fields;
 mod json;
+mod leads;
 mod lines;
 mod notice;
 mod one;

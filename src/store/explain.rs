@@ -45,6 +45,13 @@ statements! {
                  WHERE agent_id = $1 AND channel <> 'presence' AND boundary_at >= $2 AND boundary_at < $3
                      AND created_at >= $4 AND created_at < $5
                  ORDER BY id";
+    LEADS_AROUND = "SELECT transition_id FROM outbox
+                    WHERE agent_id = $1 AND channel <> 'presence' AND kind = 'hours_start_lead'
+                        AND boundary_at >= $2 AND boundary_at < $3
+                    UNION SELECT transition_id FROM deliveries
+                    WHERE agent_id = $1 AND channel <> 'presence' AND kind = 'hours_start_lead'
+                        AND boundary_at >= $2 AND boundary_at < $3 AND created_at >= $4 AND created_at < $5
+                    ORDER BY transition_id";
     EVENT_OF = "SELECT id FROM outbox WHERE receiver = $1 AND channel = 'presence' AND sequence = $2
                 UNION ALL SELECT id FROM deliveries WHERE receiver = $1 AND channel = 'presence' AND sequence = $2";
     // When the receiver said what the phone's state is about.
@@ -92,13 +99,12 @@ impl Store {
         let timetable = timetable.and_then(|schedule| Timetable::new(schedule, zones).ok());
         let ids = self.boundary_ids(question, timetable.as_ref());
         tx.add_recorded(question, &mut facts, &ids).await?;
+        tx.add_leads(question, &mut facts, from).await?;
         if let Some(occasion) = meant(&facts, timetable.as_ref()).occasion {
-            if !(from..until).contains(&occasion.at) {
-                let end = occasion
-                    .at
-                    .saturating_add(INSTANT)
-                    .unwrap_or(Timestamp::MAX);
-                facts.deliveries = tx.alerts_of(question, occasion.at, end).await?;
+            let about = occasion.about;
+            if !(from..until).contains(&about) {
+                let end = about.saturating_add(INSTANT).unwrap_or(Timestamp::MAX);
+                facts.deliveries = tx.alerts_of(question, about, end).await?;
             }
             let callers: Vec<String> = facts
                 .deliveries
@@ -111,8 +117,8 @@ impl Store {
         Ok(Some(facts))
     }
 
-    /// Under which ids boundaries are recorded that changed no status: those of this minute, and those
-    /// close to it and the last before it by the hours of now.
+    /// Under which ids is recorded what changed no status: boundaries of this minute, those close to it and
+    /// the last before it by the hours of now, and the leads since.
     fn boundary_ids(
         &self,
         question: Question<'_>,
@@ -132,7 +138,12 @@ impl Store {
                     .map(|boundary| (boundary.kind, boundary.at)),
             );
         }
-        let id = |(kind, at)| self.boundary_id(question.agent, kind, at).to_string();
-        all.into_iter().map(id).collect()
+        let id = |(kind, at)| self.boundary_id(question.agent, kind, at);
+        let leads = timetable.map_or_else(Vec::new, |timetable| timetable.leads_before(until));
+        let leads = leads
+            .iter()
+            .map(|ahead| self.lead_id(question.agent, ahead.lead, ahead.start));
+        let ids = all.into_iter().map(id).chain(leads);
+        ids.map(|id| id.to_string()).collect()
     }
 }

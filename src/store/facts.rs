@@ -1,6 +1,6 @@
 //! Reading who is due, with everything a trigger needs to decide.
 //!
-//! A batch costs nine statements however many agents it holds, three more where visitors matter to one of
+//! A batch costs ten statements however many agents it holds, three more where visitors matter to one of
 //! them, and agents who are not due are never read. One corrupt row spoils its own agent only ([`Facts::schedule`] is a `Result`).
 
 use std::collections::HashMap;
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::domain::{
     agent::Notify,
+    alert,
     delivery::AlertKind,
     device::DeviceToken,
     hours::{Away, DaySlot, Override, Slot},
@@ -22,7 +23,8 @@ use crate::domain::{
 };
 
 statements! {
-    DUE = "SELECT agent_id, workspace_id, status, accepts, sequence, evaluated_at, boundary_at, stale_at, no_reply_at
+    DUE = "SELECT agent_id, workspace_id, status, accepts, sequence, evaluated_at, boundary_at, lead_at, stale_at,
+               no_reply_at
            FROM agent_state WHERE due_at <= $1 ORDER BY due_at LIMIT $2 {skip_locked}";
     HOLD_STATES = "SELECT agent_id FROM agent_state WHERE agent_id {in_list} ORDER BY agent_id {lock}";
     AGENTS = "SELECT id, workspace_id, timezone, notify_start, notify_end, auto_offline_after_minutes, receive_when_invisible
@@ -36,7 +38,7 @@ statements! {
     AWAY = "SELECT agent_id, from_local, until_local FROM away WHERE agent_id {in_list}";
     PHONES = "SELECT agent_id, platform, token FROM devices
               WHERE agent_id {in_list} AND state = 'active' ORDER BY platform, token";
-    PENDING = "SELECT agent_id, id, kind, boundary_at FROM outbox WHERE agent_id {in_list} AND channel <> 'presence'";
+    PENDING = "SELECT agent_id, id, kind, boundary_at, receiver FROM outbox WHERE agent_id {in_list} AND channel <> 'presence'";
 }
 
 pub(super) type Parts = HashMap<String, Result<Schedule, StoreError>>;
@@ -77,6 +79,7 @@ impl Tx {
             Option<i64>,
             Option<i64>,
             Option<i64>,
+            Option<i64>,
         );
         let rows: Vec<Row> = run!(self, all DUE, ms(now), limit)?;
         rows.into_iter()
@@ -89,6 +92,7 @@ impl Tx {
                     sequence,
                     evaluated,
                     boundary,
+                    lead,
                     stale,
                     no_reply,
                 )| {
@@ -103,6 +107,7 @@ impl Tx {
                             .transpose()?,
                         evaluated_at: at("evaluated_at", evaluated)?,
                         boundary_at: at("boundary_at", boundary)?,
+                        lead_at: at("lead_at", lead)?,
                         stale_at: at("stale_at", stale)?,
                         no_reply_at: at("no_reply_at", no_reply)?,
                         accepts,
@@ -125,6 +130,7 @@ impl Tx {
     pub(super) async fn schedules(&mut self, ids: &str) -> Result<Parts, StoreError> {
         let mut parts = self.written_hours(ids).await?;
         self.by_hand_of(ids, &mut parts).await?;
+        self.leads_of(ids, &mut parts).await?;
         self.phones_and_pending(ids, &mut parts).await?;
         self.conversations_of(&mut parts).await?;
         Ok(parts)
@@ -196,13 +202,19 @@ impl Tx {
                 Ok(())
             });
         }
-        let pending: Vec<(String, String, String, i64)> = run!(self, all PENDING, ids)?;
-        for (agent, delivery, kind, at) in pending {
+        let pending: Vec<(String, String, String, i64, String)> = run!(self, all PENDING, ids)?;
+        for (agent, row, kind, at, phone) in pending {
             add(parts, &agent, |schedule| {
+                let delivery = id("outbox", &row)?;
+                let kind = word("outbox", "kind", &row, &kind, AlertKind::from_word)?;
+                let at = instant("outbox", "boundary_at", &row, at)?;
+                let lead = (kind == AlertKind::HoursStartLead)
+                    .then(|| alert::lead_of(delivery, &schedule.leads, &agent, at, &phone));
                 schedule.pending.push(PendingAlert {
-                    delivery: id("outbox", &delivery)?,
-                    kind: word("outbox", "kind", &delivery, &kind, AlertKind::from_word)?,
-                    at: instant("outbox", "boundary_at", &delivery, at)?,
+                    delivery,
+                    kind,
+                    at,
+                    lead: lead.flatten(),
                 });
                 Ok(())
             });

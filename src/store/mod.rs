@@ -267,6 +267,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         replies::ALL,
         roster::ALL,
         roster::external::ALL,
+        roster::leads::ALL,
         roster::slots::ALL,
         tokens::ALL,
         upkeep::ALL,

@@ -1,6 +1,7 @@
 //! Writing decisions: the transition, every delivery it calls for, what it makes pointless and the
 //! next due time, for a whole batch of agents in the transaction that read them.
 
+mod leads;
 pub(super) mod write;
 
 pub(super) use write::ALL;
@@ -79,6 +80,7 @@ struct StateRow<'a> {
     agent_id: &'a str,
     workspace_id: &'a str,
     next: Option<i64>,
+    lead: Option<i64>,
     due: Option<i64>,
     now: i64,
     problem: Option<&'a str>,
@@ -162,6 +164,7 @@ impl<'a> Batch<'a> {
             self.alert(decision, &reached.alert, transition.id, now);
             self.transition(transition, post, now);
         }
+        self.leads(store, decision, post, now);
         if let Some(change) = change {
             let transition = Self::change_of(store, decision, change, now);
             if let Some(alert) = &change.alert {
@@ -294,6 +297,7 @@ impl<'a> Batch<'a> {
             agent_id: &decision.agent,
             workspace_id: &decision.workspace,
             next: decision.next.map(ms),
+            lead: decision.next_lead.map(ms),
             due: decision.due.map(ms),
             now,
             problem: decision.problem.as_deref(),

@@ -5,6 +5,7 @@
 //! file every hour does not wake a token that Apple or Google declared dead.
 
 pub(super) mod external;
+pub(super) mod leads;
 pub(super) mod slots;
 
 use std::collections::HashMap;
@@ -195,6 +196,7 @@ impl Tx {
         run!(self, execute UPSERT_AGENTS, json(&changed))?;
         self.put_slots(agents).await?;
         self.put_exceptions(agents).await?;
+        self.put_leads(agents).await?;
         self.put_devices(agents, now).await?;
         self.put_external_ids(agents).await?;
         let edits: Vec<_> = agents
@@ -302,6 +304,7 @@ impl Tx {
         let ids = list(ids);
         let mut agents = self.profiles(&ids).await?;
         let mut schedules = self.written_hours(&ids).await?;
+        self.leads_of(&ids, &mut schedules).await?;
         let mut devices: HashMap<String, Vec<Device>> = HashMap::new();
         let mut external = self.external_of(&ids).await?;
         let rows: Vec<(String, String, String, String)> = run!(self, all DEVICES_OF, ids)?;
@@ -328,6 +331,8 @@ impl Tx {
                     .sort_by_key(|s| (s.day.to_monday_zero_offset(), s.start));
                 agent.overrides = schedule.overrides;
                 agent.away = schedule.away;
+                agent.leads = schedule.leads;
+                agent.leads.sort_unstable();
             }
             agent.devices = devices.remove(&agent.id).unwrap_or_default();
             agent.external = external.remove(&agent.id).unwrap_or_default();

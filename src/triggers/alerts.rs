@@ -61,20 +61,21 @@ impl Alarm<'_> {
             counterpart,
             deadline,
             expired,
-            phones: self.phones(kind, at),
+            phones: if self.schedule.notify.wants(kind) {
+                self.phones(|phone| alert::delivery_id(self.agent, kind, at, phone))
+            } else {
+                Vec::new()
+            },
         }
     }
 
-    fn phones(&self, kind: AlertKind, at: Timestamp) -> Vec<NewAlert> {
-        if !self.schedule.notify.wants(kind) {
-            return Vec::new();
-        }
-        self.schedule
-            .phones
-            .iter()
+    /// A delivery to each phone that can be reached, with the `id` of its token.
+    pub(super) fn phones(&self, id: impl Fn(&str) -> Uuid) -> Vec<NewAlert> {
+        let phones = self.schedule.phones.iter();
+        phones
             .filter(|phone| self.rules.push.contains(&phone.channel))
             .map(|phone| NewAlert {
-                delivery: alert::delivery_id(self.agent, kind, at, phone.token.expose()),
+                delivery: id(phone.token.expose()),
                 phone: phone.clone(),
             })
             .collect()
@@ -89,7 +90,9 @@ impl Alarm<'_> {
         let pending = self.schedule.pending.iter();
         pending
             .filter_map(|pending| {
-                let why = if !self.schedule.notify.wants(pending.kind) {
+                let why = if pending.kind == AlertKind::HoursStartLead {
+                    self.lead_outdated(pending)?
+                } else if !self.schedule.notify.wants(pending.kind) {
                     "opted_out"
                 } else if !self.is_there(pending.kind, pending.at) {
                     "boundary_gone"
@@ -113,7 +116,10 @@ impl Alarm<'_> {
             AlertKind::HoursStart | AlertKind::HoursEnd => {
                 boundaries().iter().any(|b| alert_kind(b.kind) == kind)
             }
-            AlertKind::NoReply | AlertKind::Overflow | AlertKind::Test => true,
+            AlertKind::HoursStartLead
+            | AlertKind::NoReply
+            | AlertKind::Overflow
+            | AlertKind::Test => true,
         }
     }
 }

@@ -3,12 +3,14 @@
 //! The desired status is a pure function of what is stored; the decision acts on its difference
 //! from the status recorded last and never replays history. The clock (`shift`) says what the hours
 //! or a hand ask for; a visitor left without a reply (`no_reply`) turns online into offline; slow
-//! colleagues (`overflow`) let an invisible agent have conversations.
+//! colleagues (`overflow`) let an invisible agent have conversations. What an agent wants to hear ahead of
+//! hours (`leads`) rings and changes nothing.
 //!
 //! A new trigger is a file here and a line in [`decide`], which joins what they ask for into one
 //! [`Decision`]. `tests` walks through the behaviour table row by row.
 
 mod alerts;
+mod leads;
 mod no_reply;
 mod overflow;
 mod shift;
@@ -101,20 +103,26 @@ fn readable(
         now,
     };
     let ends = by_hand.and_then(|set| set.until);
-    let looks = [next, ends, no_reply.due, overflow.due];
+    let next_lead = leads::next(schedule, hours, now);
+    let looks = [next, next_lead, ends, no_reply.due, overflow.due];
     let holds = |kind, at| match kind {
         AlertKind::NoReply => no_reply.in_force_since() == Some(at),
         AlertKind::Overflow => overflow.since().is_some(),
-        AlertKind::HoursStart | AlertKind::HoursEnd | AlertKind::Test => true,
+        AlertKind::HoursStart
+        | AlertKind::HoursEnd
+        | AlertKind::HoursStartLead
+        | AlertKind::Test => true,
     };
     Decision {
         agent: recorded.agent.clone(),
         workspace: schedule.workspace.clone(),
         left_workspace,
         next,
+        next_lead,
         due: looks.into_iter().flatten().min(),
         problem: None,
         boundaries: alarm.boundaries(&reached),
+        leads: alarm.leads(&leads::reached(recorded, schedule, hours, rules, now)),
         cancel: alarm.outdated(holds),
         change: change(recorded, desired, Some(&alarm)),
         no_reply_at: no_reply.at,
@@ -176,10 +184,12 @@ fn unreadable(recorded: &Recorded, problem: String) -> Decision {
         workspace: recorded.workspace.clone(),
         left_workspace: None,
         next: None,
+        next_lead: None,
         due: None,
         problem: Some(problem),
         change: None,
         boundaries: Vec::new(),
+        leads: Vec::new(),
         no_reply_at: recorded.no_reply_at,
         removed: false,
         cancel: Vec::new(),

@@ -21,6 +21,21 @@ pub(super) fn after(t: Timestamp) -> Timestamp {
     t + SignedDuration::from_nanos(1)
 }
 
+/// From when on (UTC) is still to be told what came; `None` if nobody looked before.
+pub(super) fn looked_from(recorded: &Recorded, rules: &Rules, now: Timestamp) -> Option<Timestamp> {
+    let evaluated_at = recorded
+        .evaluated_at
+        .filter(|_| recorded.status.is_some())?;
+    // Looked at by a clock that ran ahead: what came meanwhile by the true one is still to be told, and
+    // what rang early does not ring again, since an alert's identity is its boundary.
+    let since = if evaluated_at > now {
+        now - rules.useful_for
+    } else {
+        evaluated_at
+    };
+    Some(after(since).max(now - LOOK_BACK))
+}
+
 /// Boundaries that came since the agent was looked at last, oldest first; none if the newest of
 /// them was made by an edit after the fact, or if nobody looked before.
 pub(super) fn reached(
@@ -29,17 +44,9 @@ pub(super) fn reached(
     rules: &Rules,
     now: Timestamp,
 ) -> Vec<Boundary> {
-    let Some(evaluated_at) = recorded.evaluated_at.filter(|_| recorded.status.is_some()) else {
+    let Some(from) = looked_from(recorded, rules, now) else {
         return Vec::new();
     };
-    // Looked at by a clock that ran ahead: what came meanwhile by the true one is still to be told, and
-    // what rang early does not ring again, since an alert's identity is its boundary.
-    let since = if evaluated_at > now {
-        now - rules.useful_for
-    } else {
-        evaluated_at
-    };
-    let from = after(since).max(now - LOOK_BACK);
     let mut came = hours.boundaries(from, after(now).max(from));
     if let Some(edited_at) = recorded.stale_at {
         came.retain(|b| b.at > edited_at || Some(b.at) == recorded.boundary_at);

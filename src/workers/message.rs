@@ -14,19 +14,20 @@ pub trait Prepare: Sized + Send + Sync + 'static {
     /// The instant (UTC) that it is about: lateness counts from here.
     fn since(&self) -> Timestamp;
 
-    /// The messages of these leases, in the same order, with agents named as in the product `named_in`
-    /// where there is one; `Err` says why one must not go any more.
+    /// The messages of these leases as told at `now` (UTC), in the same order, with agents named as in
+    /// the product `named_in` where there is one; `Err` says why one must not go any more.
     fn prepare(
         tx: &mut Tx,
         claimed: &[Claimed],
         zones: &Zones,
         named_in: Option<&str>,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Vec<Result<Self, &'static str>>, StoreError>> + Send;
 }
 
 impl Prepare for Push {
     fn since(&self) -> Timestamp {
-        self.at
+        self.since
     }
 
     async fn prepare(
@@ -34,12 +35,13 @@ impl Prepare for Push {
         claimed: &[Claimed],
         zones: &Zones,
         _: Option<&str>,
+        now: Timestamp,
     ) -> Result<Vec<Result<Self, &'static str>>, StoreError> {
         let facts = tx.pushes(claimed).await?;
         Ok(claimed
             .iter()
             .zip(facts)
-            .map(|(lease, facts)| push(lease, facts?, zones))
+            .map(|(lease, facts)| push(lease, facts?, zones, now))
             .collect())
     }
 }
@@ -54,16 +56,23 @@ impl Prepare for Event {
         claimed: &[Claimed],
         _: &Zones,
         named_in: Option<&str>,
+        _: Timestamp,
     ) -> Result<Vec<Result<Self, &'static str>>, StoreError> {
         let events = tx.events(claimed, named_in).await?;
         Ok(events.into_iter().map(Ok).collect())
     }
 }
 
-fn push(lease: &Claimed, facts: PushFacts, zones: &Zones) -> Result<Push, &'static str> {
+fn push(
+    lease: &Claimed,
+    facts: PushFacts,
+    zones: &Zones,
+    now: Timestamp,
+) -> Result<Push, &'static str> {
     let zone = zones
         .get(&facts.timezone)
         .map_err(|_| "unknown_time_zone")?;
+    let since = facts.since(&zone);
     let text = alert::render(
         facts.event,
         facts.locale.as_deref().unwrap_or("en"),
@@ -72,6 +81,7 @@ fn push(lease: &Claimed, facts: PushFacts, zones: &Zones) -> Result<Push, &'stat
             at: facts.at,
             counterpart: facts.counterpart,
             minutes: facts.minutes,
+            now,
         },
     );
     Ok(Push {
@@ -83,6 +93,7 @@ fn push(lease: &Claimed, facts: PushFacts, zones: &Zones) -> Result<Push, &'stat
         agent: facts.agent,
         transition: facts.transition,
         at: facts.at,
+        since,
         deadline: lease.deadline.unwrap_or(facts.at),
         title: text.title,
         body: text.body,

@@ -53,6 +53,10 @@ pub(super) fn decided(store: &Store, decision: &Decision, now: Timestamp) {
     for passed in decision.boundaries.iter().filter(|reached| reached.missed) {
         tracing::warn!(agent, kind = passed.kind.as_str(), boundary = %passed.alert.at, "missed");
     }
+    for passed in decision.leads.iter().filter(|lead| lead.missed) {
+        let alert = &passed.alert;
+        tracing::warn!(agent, kind = alert.kind.as_str(), boundary = %alert.at, "missed");
+    }
     if let Some(change) = &decision.change {
         let boundary = decision.boundaries.last().map(|reached| reached.alert.at);
         let lag = boundary.map(|at| now.duration_since(at).unsigned_abs());

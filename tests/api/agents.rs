@@ -27,6 +27,7 @@ fn whole() -> Value {
         "overrides": [{"date": "2026-12-25", "slots": []}, {"date": "2026-12-31", "slots": [{"start": "09:00", "end": "12:00"}]}],
         "away": [{"from": "2026-07-01T12:00", "until": "2026-07-14T00:00"}],
         "notify": {"start": true, "end": true},
+        "leads": [{"minutes": 15}, {"day_before": "20:00"}],
         "auto_offline_after_minutes": 10, "receive_when_invisible": true,
         "external": {"chatwoot": "17"},
     })
@@ -56,8 +57,8 @@ async fn what_is_put_is_what_is_read_and_exported(db: Database) {
     let bare = json!({"workspace": "acme", "name": "Ana", "timezone": "UTC"});
     let bare = platform.put("/v1/agents/a-1", bare).await.ok(200);
     assert_eq!(
-        (&bare["hours"], &bare["locale"]),
-        (&json!([]), &Value::Null)
+        (&bare["hours"], &bare["leads"], &bare["locale"]),
+        (&json!([]), &json!([]), &Value::Null)
     );
     assert_eq!(desk.db.sql("SELECT count(*) FROM devices"), "1");
     let overlap = json!({"hours": [

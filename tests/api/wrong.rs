@@ -227,6 +227,8 @@ async fn an_agent_is_refused_as_an_import_refuses_it(db: Database) {
         ("photo_url", json!("javascript:alert(1)"), "photo_url"),
         ("locale", json!("\u{202e}"), "locale"),
         ("notify", json!({"begin": true}), "notify.begin"),
+        ("leads", json!([{"minutes": 0}]), "leads[0].minutes"),
+        ("leads", json!([{"day_before": "20:00"}, {}]), "leads[1]"),
         (
             "auto_offline_after_minutes",
             json!(0),

@@ -5,7 +5,14 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use shiftbell::{
-    domain::{agent::Agent, alert, delivery::AlertKind, hours::BoundaryKind, zone::Zones},
+    domain::{
+        agent::Agent,
+        alert,
+        delivery::AlertKind,
+        hours::BoundaryKind,
+        lead::{self, Ahead},
+        zone::Zones,
+    },
     store::{AttemptRow, DeliveryFilter, DeliveryRow, Store},
 };
 
@@ -64,10 +71,10 @@ async fn read(store: &Store) -> Log {
     log
 }
 
-/// L: every boundary of everybody who opted in has a row a phone, and every row is final.
+/// L: every boundary of everybody who opted in has a row a phone, every lead has, and every row is final.
 fn lost(run: &Run<'_>, log: &Log) -> Vec<String> {
     let rows: HashSet<&str> = log.iter().map(|(row, _)| row.id.as_str()).collect();
-    let mut found = Vec::new();
+    let mut found = leads_lost(run, &rows);
     for agent in run.team {
         let hours = agent.operating_hours(run.zones, &[]).unwrap();
         for boundary in hours.boundaries(run.from, run.until) {
@@ -106,6 +113,23 @@ fn lost(run: &Run<'_>, log: &Log) -> Vec<String> {
     found
 }
 
+fn leads_lost(run: &Run<'_>, rows: &HashSet<&str>) -> Vec<String> {
+    let mut found = Vec::new();
+    for agent in run.team {
+        let hours = agent.operating_hours(run.zones, &[]).unwrap();
+        for Ahead { lead, at, start } in lead::between(&agent.leads, &hours, run.from, run.until) {
+            for device in &agent.devices {
+                let phone = device.token.expose();
+                let id = alert::lead_delivery_id(&agent.id, lead, start, phone).to_string();
+                if !rows.contains(id.as_str()) {
+                    found.push(format!("L: {} {lead:?} at {at} has no delivery", agent.id));
+                }
+            }
+        }
+    }
+    found
+}
+
 /// D: one attempt a lease, none left open.
 fn doubled(log: &Log) -> Vec<String> {
     let mut found = Vec::new();
@@ -141,10 +165,11 @@ fn processed(log: &Log, pushes: &[Push]) -> Vec<String> {
         .collect();
     for (row, attempts) in log.iter().filter(|(row, _)| row.channel != "presence") {
         let alert = format!(
-            "{} {} {}",
+            "{} {} {} {}",
             row.agent.as_deref().unwrap_or_default(),
             row.kind,
-            row.boundary.unwrap_or_default()
+            row.boundary.unwrap_or_default(),
+            row.transition
         );
         let (asked, accepted) = requests.remove(&alert).unwrap_or_default();
         let unknown = attempts

@@ -13,7 +13,7 @@ use shiftbell::{
 
 /// A push that reached a receiver.
 pub(crate) struct Push {
-    /// Agent, kind and boundary; each agent of these teams has one phone.
+    /// Agent, kind, boundary and transition, which tells leads apart; each agent of these teams has one phone.
     pub(crate) alert: String,
     /// When it arrived, UTC.
     pub(crate) arrived: Timestamp,
@@ -91,7 +91,7 @@ fn read(push: &ReceivedPush) -> Push {
     };
     let word = |name: &str| data[name].as_str().unwrap_or_default();
     Push {
-        alert: format!("{} {} {}", word("agent"), word("event"), word("at")),
+        alert: ["agent", "event", "at", "transition"].map(word).join(" "),
         arrived: push.at,
         expires: push.expires,
         ids: (push.id.clone(), push.collapse_id.clone()),

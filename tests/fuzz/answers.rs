@@ -217,6 +217,7 @@ fn push(token: &str) -> Push {
         agent: "a-1".to_owned(),
         transition: Uuid::from_u128(2),
         at: now,
+        since: now,
         deadline: now + Duration::from_mins(15),
         collapse_id: "a-1/start".to_owned(),
         title: "Bonjour".to_owned(),

@@ -23,6 +23,8 @@ on_both!(
     an_edit_is_no_shift,
     who_was_removed_is_told_of_from_the_log,
     one_workspace_reads_its_own_log,
+    a_lead_is_told_by_its_name,
+    a_lead_that_is_no_more_is_told_of_from_the_log,
 );
 
 /// Ana (Paris, 09:00-18:00, iPhone), Ben (London, 09:00-17:00, Android) who wants no alerts at the end, and
@@ -374,4 +376,95 @@ async fn one_workspace_reads_its_own_log(db: Database) {
             .all(|step| step.delivery.is_none() && step.transition.is_none()),
         "{others:#?}"
     );
+}
+
+/// Dora (Paris, 09:00-18:00, Android) wants no alert when hours start, but two before.
+const DORA: &str = r#"{"id":"dora","workspace":"acme","name":"Dora","timezone":"Europe/Paris","hours":[{"day":"mon","start":"09:00","end":"18:00"}],"leads":[{"minutes":15},{"day_before":"20:00"}],"devices":[{"platform":"android","token":"dora-phone"}]}"#;
+
+async fn with_leads(db: &Database) -> Stage {
+    Stage::set("2026-03-29T17:00:00Z", Some(db.url.clone()), DORA).await
+}
+
+async fn a_lead_is_told_by_its_name(db: Database) {
+    let stage = with_leads(&db).await;
+    let quarter =
+        "lead 15 minutes before the start of hours at Mon 2026-03-30 09:00 (2026-03-30T07:00:00Z)";
+    let will = [quarter, "is still to come; the phone will ring"];
+    stage.says("dora", "06:45", Outcome::ToCome, &will).await;
+    stage.at("2026-03-29T18:20:00Z").await;
+    let eve =
+        "The alert for the lead at 20:00 the day before the start of hours at Mon 2026-03-30 09:00";
+    let late = [eve, "expired: no worker looked before 2026-03-29T18:20:00Z"];
+    let told = stage
+        .says("dora", "2026-03-29T18:00:00Z", Outcome::NotSent, &late)
+        .await;
+    let occasion = told.occasion.as_ref().unwrap();
+    assert_eq!(
+        (occasion.reason, occasion.at),
+        ("hours_start_lead", time("2026-03-29T18:00:00Z"))
+    );
+    stage.at("2026-03-30T06:45:00Z").await;
+    let rang = ["FCM accepted the alert at 2026-03-30T06:45:00Z", quarter];
+    let told = stage.says("dora", "06:45", Outcome::Sent, &rang).await;
+    assert_eq!(
+        texts(&told, StepKind::Boundary),
+        ["15 minutes before hours start: weekly slot mon 09:00-18:00"]
+    );
+    assert_eq!(
+        texts(&told, StepKind::Transition),
+        ["recorded at 2026-03-30T06:45:00Z: hours start soon (hours_start_lead), status unchanged"]
+    );
+    assert_eq!(texts(&told, StepKind::Delivery).len(), 1, "{told:#?}");
+    let last = ["Nothing was to ring at Mon 2026-03-30 08:50", quarter];
+    stage.at("2026-03-30T06:55:00Z").await;
+    stage.says("dora", "06:50", Outcome::Sent, &last).await;
+    stage.at("2026-03-30T07:00:00Z").await;
+    let start = ["alerts at the start of hours are switched off"];
+    stage.says("dora", "07:00", Outcome::NoAlert, &start).await;
+    stage.says("dora", "06:45", Outcome::Sent, &rang).await;
+}
+
+async fn a_lead_that_is_no_more_is_told_of_from_the_log(db: Database) {
+    let stage = with_leads(&db).await;
+    let edit = async |rest: &str| {
+        let line = format!(
+            r#"{{"id":"dora","workspace":"acme","name":"Dora","timezone":"Europe/Paris",{rest}}}"#
+        );
+        stage.import(&line).await;
+        stage.tick().await;
+    };
+    let down = stage.world.fcm.script().always(Fault::status(503));
+    stage.at("2026-03-29T18:00:00Z").await;
+    edit(r#""leads":[{"minutes":15}]"#).await;
+    let taken = [
+        "lead at Sun 2026-03-29 20:00",
+        "that lead was taken away (opted_out)",
+    ];
+    let evening = "2026-03-29T18:00:00Z";
+    stage.says("dora", evening, Outcome::NotSent, &taken).await;
+    stage.at("2026-03-30T06:45:00Z").await;
+    edit(r#""hours":[{"day":"mon","start":"10:00","end":"18:00"}]"#).await;
+    let moved = [
+        "before the start of hours at Mon 2026-03-30 09:00",
+        "boundary_gone",
+    ];
+    stage.says("dora", "06:45", Outcome::NotSent, &moved).await;
+    stage.world.fcm.script().remove(&down);
+    // Chosen when it would have come already.
+    stage.at("2026-03-30T07:50:00Z").await;
+    edit(r#""leads":[{"minutes":20}]"#).await;
+    let after = ["knew of no such lead", "an edit is not a shift"];
+    stage
+        .says("dora", "07:40", Outcome::NotRecorded, &after)
+        .await;
+    // Nobody looked until hours had started.
+    edit(r#""leads":[{"minutes":5}]"#).await;
+    stage.at("2026-03-30T08:01:00Z").await;
+    let missed = [
+        "5 minutes before",
+        "expired: hours had started before a worker looked",
+    ];
+    let told = stage.says("dora", "07:55", Outcome::NotSent, &missed).await;
+    let recorded = texts(&told, StepKind::Transition);
+    assert!(recorded[0].ends_with("missed, since hours had started before anybody looked"));
 }

@@ -15,6 +15,7 @@ mod conversations;
 mod decisions;
 mod explain;
 mod external;
+mod leads;
 mod modes;
 mod opening;
 mod outbox;

@@ -29,10 +29,11 @@ const READ_ALL: [&str; 10] = [
     "USABLE_TOKENS",
 ];
 
-const BIG: [&str; 12] = [
+const BIG: [&str; 13] = [
     "agents",
     "agent_state",
     "operating_hours",
+    "leads",
     "devices",
     "external_ids",
     "transitions",
@@ -77,6 +78,7 @@ fn fill(db: &Database) {
         "INSERT INTO holidays {n} SELECT 'w-' || (1 + i % 100), '20' || (10 + i / 100 % 90) || '-01-01' FROM n WHERE TRUE ON CONFLICT DO NOTHING",
         "INSERT INTO agents (id, workspace_id, name, timezone) {n} SELECT 'a-' || i, 'w-' || (1 + i % 100), 'a', 'UTC' FROM n",
         "INSERT INTO operating_hours {n} SELECT 'a-' || i, 'mon', '09:00', '17:00' FROM n",
+        "INSERT INTO leads {n} SELECT 'a-' || i, 15, '' FROM n",
         "INSERT INTO devices (platform, token, agent_id) {n} SELECT 'ios', 't-' || i, 'a-' || i FROM n",
         "INSERT INTO external_ids {n} SELECT 'a-' || i, 'chatwoot', i FROM n",
         "INSERT INTO transitions (id, workspace_id, agent_id, reason, status, sequence, effective_at, recorded_at)
@@ -153,7 +155,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "CHANGES_UNTIL" | "REVOKE_FEEDS" => vec!["'a-1'", now],
         "CHANGES_AFTER" => vec!["'a-1'", "1"],
         "THESE_RECORDED" => vec![r#"'["t-1"]'"#, "'a-1'"],
-        "ALERTS_OF" => vec!["'a-1'", now, now, now, now],
+        "ALERTS_OF" | "LEADS_AROUND" => vec!["'a-1'", now, now, now, now],
         "EVENT_OF" => vec!["'agent:a-1'", "2"],
         "HOLD_AGENT" | "STATUS_OF" | "WORKSPACE_OF" | "PHONES_OF" | "EXPLAIN_STATE"
         | "FIRST_CHANGE" | "SILENCED" => vec!["'a-1'"],

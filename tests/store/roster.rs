@@ -18,7 +18,7 @@ on_both!(
     an_import_does_not_wait_for_who_edits_the_workspace,
 );
 
-const WHOLE: &str = r#"{"id":"ana","workspace":"acme","name":"Ana Ruiz","photo_url":"https://example.com/ana.png","timezone":"Europe/Paris","locale":"fr","hours":[{"day":"mon","start":"09:00","end":"12:30"},{"day":"fri","start":"22:00","end":"06:00"}],"overrides":[{"date":"2026-12-25","slots":[]},{"date":"2026-12-31","slots":[{"start":"09:00","end":"12:00"}]}],"away":[{"from":"2026-07-01T12:00","until":"2026-07-14T00:00"}],"notify":{"start":true,"end":true},"devices":[{"platform":"android","token":"fcm-token"},{"platform":"ios","token":"00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0","environment":"sandbox"}],"auto_offline_after_minutes":10,"receive_when_invisible":true,"external":{"chatwoot":"17","zendesk":"900"}}"#;
+const WHOLE: &str = r#"{"id":"ana","workspace":"acme","name":"Ana Ruiz","photo_url":"https://example.com/ana.png","timezone":"Europe/Paris","locale":"fr","hours":[{"day":"mon","start":"09:00","end":"12:30"},{"day":"fri","start":"22:00","end":"06:00"}],"overrides":[{"date":"2026-12-25","slots":[]},{"date":"2026-12-31","slots":[{"start":"09:00","end":"12:00"}]}],"away":[{"from":"2026-07-01T12:00","until":"2026-07-14T00:00"}],"notify":{"start":true,"end":true},"leads":[{"minutes":15},{"day_before":"20:00"}],"devices":[{"platform":"android","token":"fcm-token"},{"platform":"ios","token":"00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0","environment":"sandbox"}],"auto_offline_after_minutes":10,"receive_when_invisible":true,"external":{"chatwoot":"17","zendesk":"900"}}"#;
 
 /// Imports lines at `time`.
 async fn import(db: &Database, lines: &str, time: &str) {
@@ -74,12 +74,13 @@ async fn unnamed_fields_stay(db: Database) {
             ..before.clone()
         }
     );
-    import(&db, r#"{"id":"ana","workspace":"acme","name":"Ana","timezone":"Europe/Paris","hours":[],"overrides":[],"away":null,"locale":null,"devices":[]}"#, "11:00:00").await;
+    import(&db, r#"{"id":"ana","workspace":"acme","name":"Ana","timezone":"Europe/Paris","hours":[],"overrides":[],"away":null,"locale":null,"leads":[],"devices":[]}"#, "11:00:00").await;
     let after = export(&db).await.remove(0);
     assert!(
         after.hours.is_empty()
             && after.overrides.is_empty()
             && after.away.is_empty()
+            && after.leads.is_empty()
             && after.devices.is_empty()
     );
     assert_eq!(after.locale, None);

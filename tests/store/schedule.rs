@@ -29,7 +29,8 @@ fn planned(db: &Database) {
         db.sql(&format!(
             "INSERT INTO overrides VALUES ('{agent}', '2026-12-31');
              INSERT INTO override_slots VALUES ('{agent}', '2026-12-31', '09:00', '12:00');
-             INSERT INTO away VALUES ('{agent}', '2026-07-01T12:00', '2026-07-14T00:00')"
+             INSERT INTO away VALUES ('{agent}', '2026-07-01T12:00', '2026-07-14T00:00');
+             INSERT INTO leads (agent_id, minutes) VALUES ('{agent}', 15)"
         ));
     }
     db.sql("INSERT INTO holidays VALUES ('acme', '2026-12-25'), ('other', '2026-12-25')");
@@ -115,6 +116,19 @@ const EDITS: &[(&str, &str)] = &[
         "ana",
     ),
     (
+        "INSERT INTO leads (agent_id, day_before) VALUES ('cem', '20:00')",
+        "cem",
+    ),
+    (
+        "UPDATE leads SET day_before = '21:00' WHERE day_before = '20:00'",
+        "cem",
+    ),
+    (
+        "UPDATE leads SET agent_id = 'ana' WHERE day_before = '21:00'",
+        "ana cem",
+    ),
+    ("DELETE FROM leads WHERE day_before = '21:00'", "ana"),
+    (
         "INSERT INTO set_by_hand VALUES ('cem', 'invisible', 1, NULL)",
         "cem",
     ),
@@ -197,6 +211,7 @@ async fn a_deleted_agent_is_due_once_more(db: Database) {
         "overrides",
         "override_slots",
         "away",
+        "leads",
         "set_by_hand",
         "devices",
     ] {
@@ -232,6 +247,13 @@ async fn impossible_schedules_are_refused(db: Database) {
         ("overrides", "'ana', '24.12.2026'"),
         ("away", "'ana', '2026-07-01', '2026-07-02'"),
         ("away", "'ana', '2026-07-02T00:00', '2026-07-01T00:00'"),
+        ("leads", "'ana', 0, ''"),
+        ("leads", "'ana', 10081, ''"),
+        ("leads", "'ana', -5, ''"),
+        ("leads", "'ana', 5, '20:00'"),
+        ("leads", "'ana', 0, '24:00'"),
+        ("leads", "'ana', 0, '8:00'"),
+        ("leads", "'ana', 0, '20:60'"),
         ("set_by_hand", "'ana', 'asleep', 1, NULL"),
         ("set_by_hand", "'ana', 'offline', 2, 1"),
         ("holidays", "'acme', 'Christmas'"),

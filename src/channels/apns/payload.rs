@@ -119,6 +119,7 @@ mod tests {
             agent: agent.to_owned(),
             transition: uuid::Uuid::nil(),
             at: "2026-03-30T07:00:00Z".parse().unwrap(),
+            since: "2026-03-30T07:00:00Z".parse().unwrap(),
             deadline: "2026-03-30T07:15:00Z".parse().unwrap(),
             collapse_id: "c".to_owned(),
             title: title.to_owned(),

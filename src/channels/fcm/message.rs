@@ -85,6 +85,7 @@ mod tests {
             agent: "a-1".to_owned(),
             transition: Uuid::from_u128(2),
             at: at("2026-03-30T07:00:00Z"),
+            since: at("2026-03-30T07:00:00Z"),
             deadline: at("2026-03-30T07:15:00Z"),
             collapse_id: "a-1/start".to_owned(),
             title: "Bonjour".to_owned(),

@@ -62,7 +62,7 @@ pub struct State {
 pub struct Transition {
     /// Its id.
     pub id: String,
-    /// Why, a [`crate::domain::presence::Reason`]'s word.
+    /// Why, a [`crate::domain::presence::Reason`]'s word, or `hours_start_lead`.
     pub reason: String,
     /// The new status; none where it did not change.
     #[schema(value_type = Option<String>)]
@@ -79,6 +79,9 @@ pub struct Transition {
     /// The boundary that came, if one did.
     #[serde(skip)]
     pub boundary: Option<(BoundaryKind, Timestamp)>,
+    /// The start of hours that a lead announced, if it is of one.
+    #[serde(skip)]
+    pub announces: Option<Timestamp>,
     /// From when on it holds.
     #[schema(value_type = String, format = DateTime)]
     pub effective_at: Timestamp,

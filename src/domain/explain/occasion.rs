@@ -9,6 +9,7 @@ use super::{
     timetable::{Exception, MINUTE, Occurrence, Timetable, dates},
 };
 use crate::domain::{
+    delivery::AlertKind,
     hours::{Away, BoundaryKind, Override},
     presence::Reason,
 };
@@ -16,10 +17,41 @@ use crate::domain::{
 /// Something a phone may ring for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Occasion {
-    /// What happened.
-    pub reason: Reason,
-    /// When, UTC.
+    /// What is told of it.
+    pub kind: AlertKind,
+    /// When it came, UTC.
     pub at: Timestamp,
+    /// The instant that is told of, UTC: for a lead the start of hours, for all else when it came.
+    pub about: Timestamp,
+}
+
+impl Occasion {
+    /// What is told when it comes.
+    fn of(kind: AlertKind, at: Timestamp) -> Self {
+        Self {
+            kind,
+            at,
+            about: at,
+        }
+    }
+
+    /// Start or end of hours.
+    fn of_boundary(kind: BoundaryKind, at: Timestamp) -> Self {
+        let kind = match kind {
+            BoundaryKind::Start => AlertKind::HoursStart,
+            BoundaryKind::End => AlertKind::HoursEnd,
+        };
+        Self::of(kind, at)
+    }
+
+    /// A lead that came at `at` (UTC) and announced hours that start at `start` (UTC).
+    fn ahead(at: Timestamp, start: Timestamp) -> Self {
+        Self {
+            kind: AlertKind::HoursStartLead,
+            at,
+            about: start,
+        }
+    }
 }
 
 /// What a question is about.
@@ -56,21 +88,27 @@ pub(super) enum Absent<'a> {
     },
 }
 
-/// Whether phones ring for a change of this kind.
-pub(super) fn rings(reason: Reason) -> bool {
+/// What is told of a change for this reason, if phones ring for it and no boundary does.
+fn told_of(reason: Reason) -> Option<AlertKind> {
     match reason {
-        Reason::HoursStart | Reason::HoursEnd | Reason::NoReply | Reason::Overflow => true,
-        Reason::Manual | Reason::Sync => false,
+        Reason::NoReply => Some(AlertKind::NoReply),
+        Reason::Overflow => Some(AlertKind::Overflow),
+        Reason::HoursStart | Reason::HoursEnd | Reason::Manual | Reason::Sync => None,
     }
 }
 
-/// The boundary of a reason, where it is one's.
-pub(super) fn boundary_of(reason: Reason) -> Option<BoundaryKind> {
-    match reason {
-        Reason::HoursStart => Some(BoundaryKind::Start),
-        Reason::HoursEnd => Some(BoundaryKind::End),
+/// The boundary that an alert tells when it comes, if it does.
+pub(super) fn boundary_of(kind: AlertKind) -> Option<BoundaryKind> {
+    match kind {
+        AlertKind::HoursStart => Some(BoundaryKind::Start),
+        AlertKind::HoursEnd => Some(BoundaryKind::End),
         _ => None,
     }
+}
+
+/// Whether a worker knows by the clock that it came, and from nobody else.
+pub(super) fn by_the_clock(kind: AlertKind) -> bool {
+    kind == AlertKind::HoursStartLead || boundary_of(kind).is_some()
 }
 
 /// The minute that holds `at`, `[from, until)`, UTC.
@@ -84,26 +122,29 @@ pub fn minute(at: Timestamp) -> (Timestamp, Timestamp) {
 pub fn meant<'a>(facts: &Facts, timetable: Option<&Timetable<'a>>) -> Meant<'a> {
     let (from, until) = minute(facts.at);
     let planned = timetable.and_then(|timetable| timetable.last_before(until));
-    let planned = planned.map(|boundary| Occasion {
-        reason: boundary.kind.into(),
-        at: boundary.at,
-    });
-    let known = planned.into_iter().chain(recorded(facts));
-    let known: Vec<Occasion> = known.filter(|occasion| occasion.at < until).collect();
-    let exact = known.iter().find(|occasion| occasion.at == facts.at);
-    let found = exact.or_else(|| known.iter().max_by_key(|occasion| occasion.at));
+    let planned = planned.map(|boundary| Occasion::of_boundary(boundary.kind, boundary.at));
+    let leads = timetable.map_or_else(Vec::new, |timetable| timetable.leads_before(until));
+    let leads = leads
+        .iter()
+        .map(|lead| Occasion::ahead(lead.at, lead.start));
+    let known = planned.into_iter().chain(leads).chain(recorded(facts));
+    let known = known.filter(|occasion| occasion.at < until);
+    let nearest = |occasion: &Occasion| {
+        // Of what came at one instant, the boundary is meant, and a lead least of all.
+        let boundary = boundary_of(occasion.kind).is_some();
+        let lead = occasion.kind == AlertKind::HoursStartLead;
+        (occasion.at == facts.at, occasion.at, boundary, !lead)
+    };
+    let found = known.max_by_key(nearest);
     let here = found.is_some_and(|occasion| occasion.at >= from);
     let absent = timetable.filter(|_| !here).and_then(|t| absent(t, from));
     let occasion = match absent {
-        None => found.copied(),
+        None => found,
         Some(Absent::Clock {
             kind,
             came: Some(at),
             ..
-        }) => Some(Occasion {
-            reason: kind.into(),
-            at,
-        }),
+        }) => Some(Occasion::of_boundary(kind, at)),
         Some(_) => None,
     };
     Meant { occasion, absent }
@@ -113,19 +154,24 @@ pub fn meant<'a>(facts: &Facts, timetable: Option<&Timetable<'a>>) -> Meant<'a> 
 fn recorded(facts: &Facts) -> impl Iterator<Item = Occasion> {
     let changes = facts.transitions.iter().filter_map(|transition| {
         if let Some((kind, at)) = transition.boundary {
-            let reason = kind.into();
-            return Some(Occasion { reason, at });
+            return Some(Occasion::of_boundary(kind, at));
+        }
+        let at = transition.effective_at;
+        if let Some(start) = transition.announces {
+            return Some(Occasion::ahead(at, start));
         }
         let reason = Reason::from_word(&transition.reason)?;
-        let at = transition.effective_at;
         // That somebody is no longer asked rings nobody.
         let over = reason == Reason::Overflow && !transition.accepts_conversations;
-        (rings(reason) && !over && boundary_of(reason).is_none()).then_some(Occasion { reason, at })
+        let kind = told_of(reason).filter(|_| !over)?;
+        Some(Occasion::of(kind, at))
     });
     let alerts = facts.deliveries.iter().filter_map(|delivery| {
-        let reason = Reason::from_word(&delivery.kind)?;
-        let at = delivery.boundary?;
-        Some(Occasion { reason, at })
+        let kind = AlertKind::from_word(&delivery.kind)?;
+        // When a lead came, its transition tells.
+        let told = kind != AlertKind::HoursStartLead;
+        let at = delivery.boundary.filter(|_| told)?;
+        Some(Occasion::of(kind, at))
     });
     changes.chain(alerts)
 }

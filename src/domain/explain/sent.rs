@@ -8,15 +8,23 @@ use super::{
     why::{self, Cause},
     words,
 };
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery::{AlertKind, DeliveryState};
 
 impl<'a> Teller<'a> {
     pub(super) fn alerts(&self, occasion: Occasion) -> Vec<&'a Delivery> {
         let deliveries = self.facts.deliveries.iter();
-        let word = occasion.reason.as_str();
+        let word = occasion.kind.as_str();
         deliveries
-            .filter(|delivery| delivery.boundary == Some(occasion.at) && delivery.kind == word)
+            .filter(|delivery| delivery.boundary == Some(occasion.about) && delivery.kind == word)
+            .filter(|delivery| self.came_with(delivery, occasion))
             .collect()
+    }
+
+    /// Whether it was called for by what came then: of several leads, each has alerts of its own.
+    fn came_with(&self, delivery: &Delivery, occasion: Occasion) -> bool {
+        let mut transitions = self.facts.transitions.iter();
+        occasion.kind != AlertKind::HoursStartLead
+            || transitions.any(|t| t.id == delivery.transition && t.effective_at == occasion.at)
     }
 
     pub(super) fn delivery(&mut self, delivery: &Delivery) {

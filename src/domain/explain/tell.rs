@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Delivery, Facts, Occasion, OccasionTold, Outcome, RuleTold, Setting, Step, StepKind, Story,
     Timetable, Transition,
-    occasion::{Meant, boundary_of, meant},
+    occasion::{Meant, boundary_of, by_the_clock, meant},
     rules, why,
     words::{self, utc},
 };
@@ -44,7 +44,7 @@ pub fn story(facts: &Facts, setting: Setting<'_>) -> Story {
         _ => teller.verdict(&meant),
     };
     let occasion = meant.occasion.map(|occasion| OccasionTold {
-        reason: occasion.reason.as_str(),
+        reason: occasion.kind.as_str(),
         at: occasion.at,
         local: teller.local(occasion.at),
     });
@@ -168,7 +168,7 @@ impl<'a> Teller<'a> {
     /// Tells what became of an occasion.
     pub(super) fn occasion(&mut self, occasion: Occasion) -> (Outcome, String) {
         self.boundary(occasion);
-        let phrase = words::phrase(occasion, &self.when(occasion.at));
+        let phrase = self.phrase(occasion);
         let alerts: Vec<&'a Delivery> = self.alerts(occasion);
         let recorded = self.recorded(occasion, &alerts);
         let nothing = recorded.is_empty() && alerts.is_empty();
@@ -205,25 +205,14 @@ impl<'a> Teller<'a> {
         self.came_to(&phrase, &alerts, silent.first())
     }
 
-    fn boundary(&mut self, occasion: Occasion) {
-        let text = match (boundary_of(occasion.reason), self.timetable) {
-            (Some(kind), Some(timetable)) => {
-                let origin = timetable.origin(kind, occasion.at);
-                let origin = origin.filter(|_| timetable.has(kind, occasion.at));
-                rules::origin(kind, origin.as_ref())
-            }
-            _ => words::occasion(occasion.reason).to_owned(),
-        };
-        self.step(StepKind::Boundary, occasion.at, text);
-    }
-
     fn recorded(&self, occasion: Occasion, alerts: &[&Delivery]) -> Vec<&'a Transition> {
-        let kind = boundary_of(occasion.reason);
+        let kind = boundary_of(occasion.kind);
         let of_it = |transition: &&Transition| match (transition.boundary, kind) {
             (Some(boundary), Some(kind)) => boundary == (kind, occasion.at),
             (None, None) => {
-                transition.effective_at == occasion.at
-                    && transition.reason == occasion.reason.as_str()
+                let about = transition.announces.unwrap_or(occasion.about);
+                (transition.effective_at, about) == (occasion.at, occasion.about)
+                    && transition.reason == occasion.kind.as_str()
             }
             _ => false,
         };
@@ -270,9 +259,10 @@ impl<'a> Teller<'a> {
         if late >= LATE {
             let late = SignedDuration::from_secs(late.as_secs());
             // Of its hours a worker knows by itself.
-            let or = match boundary_of(occasion.reason) {
-                Some(_) => "",
-                None => "the platform reported it late, or ",
+            let or = if by_the_clock(occasion.kind) {
+                ""
+            } else {
+                "the platform reported it late, or "
             };
             let text = format!(
                 "that was {late:#} after it: {or}no worker looked at this agent in between"

@@ -100,6 +100,7 @@ fn change(sequence: i64, reason: &str, effective: &str, recorded: &str) -> Trans
         waiting_since: None,
         sequence: Some(sequence),
         boundary: kind.map(|kind| (kind, at(effective))),
+        announces: None,
         effective_at: at(effective),
         recorded_at: at(recorded),
         missed: false,

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, civil::DateTime, tz::
 use super::Transition;
 use crate::domain::{
     hours::{Away, Boundary, BoundaryKind, DaySlot, OperatingHours, Override, Span, local_span},
+    lead::{self, Ahead, Lead},
     plan::{ByHand, Schedule},
     zone::Zones,
 };
@@ -116,6 +117,20 @@ impl<'a> Timetable<'a> {
         let last = until.checked_sub(SignedDuration::from_nanos(1)).ok()?;
         let from = last.checked_sub(REACH).unwrap_or(Timestamp::MIN);
         self.hours.last_boundary(last, from)
+    }
+
+    /// The leads that came since that boundary, or within a year, before `until` (UTC).
+    pub fn leads_before(&self, until: Timestamp) -> Vec<Ahead> {
+        let last = self.last_before(until).map(|boundary| boundary.at);
+        let year = || until.checked_sub(REACH).unwrap_or(Timestamp::MIN);
+        let from = last.unwrap_or_else(year);
+        lead::between(&self.schedule.leads, &self.hours, from, until)
+    }
+
+    /// Which lead comes at `at` (UTC) and announces hours that start at `start` (UTC).
+    pub(super) fn lead(&self, at: Timestamp, start: Timestamp) -> Option<Lead> {
+        let mut leads = self.schedule.leads.iter().copied();
+        leads.find(|lead| lead.announces(&self.hours, start) == Some(at))
     }
 
     /// Whether an agent whom `change` sent off for want of a reply is so still at `at` (UTC): hours have

@@ -43,7 +43,7 @@ pub(super) fn silent(
 ) -> Vec<Cause> {
     let mut causes: Vec<Cause> = Vec::new();
     if alerts.is_empty() {
-        causes.extend(of_agent(facts, meant.reason).map(Cause::of_agent));
+        causes.extend(of_agent(facts, meant.kind).map(Cause::of_agent));
     }
     let silent = facts.phones.iter().filter(|phone| {
         !alerts
@@ -61,28 +61,24 @@ pub(super) fn silent(
 }
 
 /// What keeps all of an agent's phones silent.
-fn of_agent(facts: &Facts, reason: Reason) -> Option<&'static str> {
+fn of_agent(facts: &Facts, kind: AlertKind) -> Option<&'static str> {
     match &facts.schedule {
-        Ok(Some(schedule)) => no_consent(schedule, reason)
+        Ok(Some(schedule)) => no_consent(schedule, kind)
             .or_else(|| facts.phones.is_empty().then_some("no phone is registered")),
         Ok(None) => Some("the agent was removed, and its phones with it"),
         Err(_) => None,
     }
 }
 
-fn no_consent(schedule: &Schedule, reason: Reason) -> Option<&'static str> {
-    let (kind, off) = match reason {
-        Reason::HoursStart => (
-            AlertKind::HoursStart,
-            "alerts at the start of hours are switched off",
-        ),
-        Reason::HoursEnd => (
-            AlertKind::HoursEnd,
-            "alerts at the end of hours are switched off",
-        ),
-        Reason::NoReply => (AlertKind::NoReply, "all alerts are switched off"),
-        Reason::Overflow => (AlertKind::Overflow, "all alerts are switched off"),
-        Reason::Manual | Reason::Sync => return None,
+fn no_consent(schedule: &Schedule, kind: AlertKind) -> Option<&'static str> {
+    let off = match kind {
+        AlertKind::HoursStart => "alerts at the start of hours are switched off",
+        AlertKind::HoursEnd => "alerts at the end of hours are switched off",
+        AlertKind::NoReply | AlertKind::Overflow => "all alerts are switched off",
+        AlertKind::HoursStartLead if schedule.leads.is_empty() => {
+            return Some("the agent has no leads any more");
+        }
+        AlertKind::HoursStartLead | AlertKind::Test => return None,
     };
     (!schedule.notify.wants(kind)).then_some(off)
 }
@@ -159,6 +155,12 @@ pub(super) fn unrecorded(facts: &Facts, setting: Setting<'_>, meant: Occasion) -
         let edited = utc(edited);
         return format!(
             "hours were edited at {edited}, and no worker has looked since; an edit is not a shift, and rings nobody"
+        );
+    }
+    if meant.kind == AlertKind::HoursStartLead {
+        let looked = utc(looked);
+        return format!(
+            "a worker looked at {looked} and knew of no such lead, so it was chosen, or hours were edited, after the fact; an edit is not a shift, and rings nobody"
         );
     }
     let word = Reason::Sync.as_str();

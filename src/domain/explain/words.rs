@@ -2,9 +2,9 @@
 
 use jiff::{Timestamp, civil::DateTime};
 
-use super::{Attempt, Delivery, Occasion, Transition, occasion::boundary_of, tell::LATE};
+use super::{Attempt, Delivery, Occasion, Transition, occasion::by_the_clock, tell::LATE};
 use crate::domain::{
-    delivery::{ChannelKind, Verdict},
+    delivery::{AlertKind, ChannelKind, Verdict},
     presence::{Reason, Status},
 };
 
@@ -19,14 +19,14 @@ pub(super) fn local(at: DateTime) -> String {
 }
 
 /// What a phone rings for, in the words of a sentence.
-pub(super) fn occasion(reason: Reason) -> &'static str {
-    match reason {
-        Reason::HoursStart => "the start of hours",
-        Reason::HoursEnd => "the end of hours",
-        Reason::NoReply => "a visitor left without a reply",
-        Reason::Overflow => "a conversation that waits too long",
-        Reason::Manual => "a status set by hand",
-        Reason::Sync => "a status put right",
+pub(super) fn occasion(kind: AlertKind) -> &'static str {
+    match kind {
+        AlertKind::HoursStart => "the start of hours",
+        AlertKind::HoursEnd => "the end of hours",
+        AlertKind::HoursStartLead => "the lead before the start of hours",
+        AlertKind::NoReply => "a visitor left without a reply",
+        AlertKind::Overflow => "a conversation that waits too long",
+        AlertKind::Test => "a test",
     }
 }
 
@@ -51,6 +51,7 @@ fn because_of(reason: &str) -> &str {
         }
         Some(Reason::Manual) => "set by hand",
         Some(Reason::Sync) => "put right after a first start or an edit",
+        None if reason == AlertKind::HoursStartLead.as_str() => "hours start soon",
         None => reason,
     }
 }
@@ -77,10 +78,10 @@ pub(super) fn transition(transition: &Transition) -> String {
         }
         _ => "status unchanged".to_owned(),
     };
-    let missed = if transition.missed {
-        "; missed, since a newer boundary came before anybody looked"
-    } else {
-        ""
+    let missed = match transition.announces {
+        _ if !transition.missed => "",
+        Some(_) => "; missed, since hours had started before anybody looked",
+        None => "; missed, since a newer boundary came before anybody looked",
     };
     format!(
         "recorded at {recorded}: {because} ({}), {what}{missed}",
@@ -201,21 +202,27 @@ pub(super) fn ended(delivery: &Delivery) -> String {
 /// A reason that is ours, and not the receiver's.
 fn known_end(reason: &str, delivery: &Delivery) -> Option<String> {
     let looked = utc(delivery.created_at);
+    let kind = AlertKind::from_word(&delivery.kind);
     let why = match reason {
         "missed" => {
+            let what = match kind {
+                Some(AlertKind::HoursStartLead) => "hours had started",
+                _ => "a newer boundary came",
+            };
             return Some(format!(
-                "a newer boundary came before a worker looked, which was at {looked}"
+                "{what} before a worker looked, which was at {looked}"
             ));
         }
         "too_late" => {
-            let kind = Reason::from_word(&delivery.kind).and_then(boundary_of);
-            let what = match kind {
-                Some(_) => "no worker looked",
-                None => "the platform did not report it, or no worker looked,",
+            let what = if kind.is_some_and(by_the_clock) {
+                "no worker looked"
+            } else {
+                "the platform did not report it, or no worker looked,"
             };
             return Some(format!("{what} before {looked}, too late to be of use"));
         }
         "deadline" => "its deadline passed before it could be sent",
+        "opted_out" if kind == Some(AlertKind::HoursStartLead) => "that lead was taken away",
         "opted_out" => "alerts were switched off",
         "phone_gone" => "the phone was no longer registered for this agent, or no longer active",
         "boundary_gone" => "hours were edited, and that boundary is no more",
@@ -231,5 +238,5 @@ fn known_end(reason: &str, delivery: &Delivery) -> Option<String> {
 
 /// Which alert, for a sentence.
 pub(super) fn phrase(meant: Occasion, when: &str) -> String {
-    format!("{} at {when}", occasion(meant.reason))
+    format!("{} at {when}", occasion(meant.kind))
 }

@@ -7,7 +7,7 @@ use jiff::{
 };
 
 use super::{
-    Boundary,
+    Boundary, BoundaryKind,
     boundaries::Boundaries,
     occurrences::Occurrences,
     wall::{self, Span},
@@ -95,6 +95,18 @@ impl OperatingHours {
         Boundaries::after(self, after)
             .take_while(|boundary| boundary.at < until)
             .collect()
+    }
+
+    /// When (UTC) duty starts after `after` (UTC), in order. May be endless.
+    pub fn starts_after(&self, after: Timestamp) -> impl Iterator<Item = Timestamp> {
+        Boundaries::after(self, after)
+            .filter(|boundary| boundary.kind == BoundaryKind::Start)
+            .map(|boundary| boundary.at)
+    }
+
+    /// The clock that these hours are read by.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
     }
 
     /// The newest boundary with `not_before <= at <= at_or_before` (UTC).

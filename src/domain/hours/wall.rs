@@ -43,8 +43,8 @@ pub fn span(zone: &TimeZone, start: DateTime, end: DateTime) -> Option<Span> {
     Span::new(first_from(zone, start), last_before(zone, end))
 }
 
-/// The first instant at which the clock reads `local` or later.
-pub(super) fn first_from(zone: &TimeZone, local: DateTime) -> Timestamp {
+/// The first instant at which the clock of `zone` reads `local` or later.
+pub fn first_from(zone: &TimeZone, local: DateTime) -> Timestamp {
     match zone.to_ambiguous_timestamp(local).offset() {
         AmbiguousOffset::Unambiguous { offset } => instant(offset, local),
         AmbiguousOffset::Gap { before, .. } => skip(zone, instant(before, local)),

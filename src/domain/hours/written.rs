@@ -26,7 +26,7 @@ impl LocalTime {
     }
 
     /// This time on `date`; `24:00` is the midnight after it.
-    pub(super) fn on(self, date: Date) -> DateTime {
+    pub(in crate::domain) fn on(self, date: Date) -> DateTime {
         if self.0 < Self::END_OF_DAY.0 {
             date.at((self.0 / 60) as i8, (self.0 % 60) as i8, 0, 0)
         } else {

@@ -7,7 +7,7 @@ use super::{
     external::external,
     fields::{Fields, Findings, shown, wrong},
     json::Json,
-    schedule,
+    leads, schedule,
     skips::Skips,
     team::workspace,
 };
@@ -37,6 +37,7 @@ const AGENT: &[&str] = &[
     "auto_offline_after_minutes",
     "receive_when_invisible",
     "external",
+    "leads",
 ];
 
 /// What one line holds.
@@ -182,6 +183,10 @@ fn read_alerts(agent: &mut Agent, fields: &mut Fields, findings: &mut Findings) 
                 };
             }
         }
+    }
+    if let Some(list) = fields.list("leads", findings) {
+        agent.named.insert(Field::Leads);
+        agent.leads = leads::leads(list, findings);
     }
     if let Some(list) = fields.list("devices", findings) {
         agent.named.insert(Field::Devices);

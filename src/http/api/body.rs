@@ -1,6 +1,8 @@
 //! Agents and workspaces on the wire: the objects of an import, with one difference. Phones are a
 //! resource of their own, and a token that was sent in is never sent out.
 
+mod lead;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -10,11 +12,13 @@ use crate::{
     domain::{
         agent::{Agent, AskInvisible, Notify, Workspace},
         hours::{Away, Override, Slot},
+        lead::Lead,
         roster::{self, Alone},
     },
     http::Problem,
 };
 use axum::http::StatusCode;
+use lead::LeadInput;
 
 /// A team.
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,6 +89,9 @@ pub(super) struct AgentBody {
     /// Which boundaries ring.
     #[schema(value_type = NotifyInput)]
     notify: Notify,
+    /// How long before hours start the phones ring as well.
+    #[schema(value_type = Vec<LeadInput>)]
+    leads: Vec<Lead>,
     /// Minutes without a reply after which the agent goes offline; null for never.
     auto_offline_after_minutes: Option<u16>,
     /// Whether the agent gets conversations while invisible when the others are slow.
@@ -106,6 +113,7 @@ impl From<Agent> for AgentBody {
             overrides: agent.overrides,
             away: agent.away,
             notify: agent.notify,
+            leads: agent.leads,
             auto_offline_after_minutes: agent.auto_offline_after_minutes,
             receive_when_invisible: agent.receive_when_invisible,
             external: agent.external,
@@ -152,6 +160,8 @@ pub(super) struct AgentInput {
     overrides: Option<Vec<OverrideInput>>,
     away: Option<Vec<AwayInput>>,
     notify: Option<NotifyInput>,
+    #[schema(max_items = 5)]
+    leads: Option<Vec<LeadInput>>,
     devices: Option<Vec<DeviceInput>>,
     #[schema(minimum = 1, maximum = 1440)]
     auto_offline_after_minutes: Option<u16>,
@@ -181,6 +191,8 @@ pub(super) struct AgentEdit {
     overrides: Option<Vec<OverrideInput>>,
     away: Option<Vec<AwayInput>>,
     notify: Option<NotifyInput>,
+    #[schema(max_items = 5)]
+    leads: Option<Vec<LeadInput>>,
     devices: Option<Vec<DeviceInput>>,
     #[schema(minimum = 1, maximum = 1440)]
     auto_offline_after_minutes: Option<u16>,

@@ -119,6 +119,7 @@ fn push(agent: &Agent, device: &Device, now: Timestamp) -> (ChannelKind, Push) {
         at: now,
         counterpart: None,
         minutes: 0,
+        now,
     };
     let text = alert::render(event, agent.locale.as_deref().unwrap_or("en"), &facts);
     let channel = match device.platform {
@@ -133,6 +134,7 @@ fn push(agent: &Agent, device: &Device, now: Timestamp) -> (ChannelKind, Push) {
         agent: agent.id.clone(),
         transition: delivery,
         at: now,
+        since: now,
         deadline: now + USEFUL,
         collapse_id: alert::collapse_id(&agent.id, event, now),
         title: text.title,

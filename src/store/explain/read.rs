@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    ALERTS_OF, CHANGES_AFTER, CHANGES_UNTIL, EVENT_OF, EXPLAIN_STATE, FIRST_CHANGE, Question,
-    SILENCED, THESE_RECORDED,
+    ALERTS_OF, CHANGES_AFTER, CHANGES_UNTIL, EVENT_OF, EXPLAIN_STATE, FIRST_CHANGE, LEADS_AROUND,
+    Question, SILENCED, THESE_RECORDED,
 };
 use crate::{
     domain::{
+        delivery::AlertKind,
         explain::{Attempt, Delivery, Facts, Phone, State, Transition},
         hours::BoundaryKind,
         presence::Status,
@@ -25,8 +26,8 @@ use crate::{
 
 /// How long after its boundary an alert may have been recorded: the scan looks back no further.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(31 * 24 + 1);
-/// How long before, by a clock that ran ahead.
-const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+/// How long before: a lead is a week at most, and the clock may have run ahead by a day.
+const AHEAD: SignedDuration = SignedDuration::from_hours(8 * 24);
 
 type Row = (
     String,
@@ -155,6 +156,22 @@ impl Tx {
             .transitions
             .sort_by_key(|t| (t.effective_at, t.sequence));
         Ok(())
+    }
+
+    /// Adds the leads that called for alerts around the minute from `from` (UTC) on and announced hours that
+    /// were to start after it, whatever leads and hours the agent has now.
+    pub(super) async fn add_leads(
+        &mut self,
+        question: Question<'_>,
+        facts: &mut Facts,
+        from: Timestamp,
+    ) -> Result<(), StoreError> {
+        let around = |by| ms(from.saturating_add(by).unwrap_or(from));
+        let callers: Vec<(String,)> = run!(
+            self, all LEADS_AROUND, question.agent, ms(from), around(AHEAD), around(-AHEAD), around(LOOK_BACK)
+        )?;
+        let callers: Vec<String> = callers.into_iter().map(|(id,)| id).collect();
+        self.add_recorded(question, facts, &callers).await
     }
 
     /// The alerts about instants from `from` until before `until` (UTC).
@@ -292,6 +309,8 @@ fn read(row: Row) -> Result<Transition, StoreError> {
         )
     });
     let boundary = boundary.map(|value| at("boundary_at", value));
+    let boundary = kind.transpose()?.zip(boundary.transpose()?);
+    let ahead = reason == AlertKind::HoursStartLead.as_str();
     Ok(Transition {
         status: status.transpose()?,
         accepts_conversations: accepts,
@@ -299,7 +318,8 @@ fn read(row: Row) -> Result<Transition, StoreError> {
         waiting_since: waiting_since
             .map(|value| at("waiting_since", value))
             .transpose()?,
-        boundary: kind.transpose()?.zip(boundary.transpose()?),
+        boundary: boundary.filter(|_| !ahead),
+        announces: boundary.filter(|_| ahead).map(|(_, start)| start),
         effective_at: at("effective_at", effective)?,
         recorded_at: at("recorded_at", recorded)?,
         reason,

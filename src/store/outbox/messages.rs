@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use uuid::Uuid;
 
 use super::claim::Claimed;
 use crate::{
     domain::{
         agent::Notify,
+        alert,
         delivery::{AlertKind, ChannelKind},
         device::{DeviceToken, Environment, Platform},
+        lead::Lead,
         presence::{Change, Event, Mode, Reason, Status},
     },
     store::{
@@ -51,6 +53,17 @@ pub struct PushFacts {
     pub counterpart: Option<Timestamp>,
     /// How many minutes the agent may leave a visitor without a reply, if it is about that.
     pub minutes: i64,
+    /// The lead it is of, if it comes before the boundary.
+    pub lead: Option<Lead>,
+}
+
+impl PushFacts {
+    /// The instant (UTC) from which lateness counts: the boundary, or the lead that announces it on the
+    /// clock of `zone`.
+    pub fn since(&self, zone: &TimeZone) -> Timestamp {
+        let lead = self.lead.and_then(|lead| lead.instant(self.at, zone));
+        lead.unwrap_or(self.at)
+    }
 }
 
 /// An agent as it stands when its phones are to ring.
@@ -61,6 +74,8 @@ struct Profile {
     notify: Notify,
     /// How many minutes the agent may leave a visitor without a reply.
     minutes: Option<i64>,
+    /// How long before hours start they ring as well; read only if one of the leases is of that.
+    leads: Vec<Lead>,
     /// The active ones: platform, token, environment.
     phones: Vec<(String, String, String)>,
 }
@@ -73,7 +88,15 @@ impl Tx {
         claimed: &[Claimed],
     ) -> Result<Vec<Result<PushFacts, &'static str>>, StoreError> {
         let agents = claimed.iter().filter_map(|c| c.about.agent.as_deref());
-        let profiles = self.profiles_of(list(agents)).await?;
+        let mut profiles = self.profiles_of(list(agents)).await?;
+        let kind = AlertKind::HoursStartLead.as_str();
+        let ahead = claimed.iter().filter(|c| c.about.kind == kind);
+        let ahead: Vec<&str> = ahead.filter_map(|c| c.about.agent.as_deref()).collect();
+        if !ahead.is_empty() {
+            for (agent, leads) in self.chosen_leads(&list(ahead)).await? {
+                profiles.entry(agent).and_modify(|p| p.leads = leads);
+            }
+        }
         claimed.iter().map(|c| push(c, &profiles)).collect()
     }
 
@@ -97,6 +120,7 @@ impl Tx {
                 locale,
                 notify: Notify { start, end },
                 minutes,
+                leads: Vec::new(),
                 phones: Vec::new(),
             });
             if let (Some(platform), Some(token), Some(environment)) = (platform, token, environment)
@@ -206,11 +230,19 @@ impl Tx {
 }
 
 impl Profile {
+    /// The lead of which this lease is, if the agent still has it.
+    fn lead(&self, lease: &Claimed) -> Option<Lead> {
+        let agent = lease.about.agent.as_deref()?;
+        let (start, phone) = (lease.about.boundary?, lease.receiver.expose());
+        alert::lead_of(lease.id, &self.leads, agent, start, phone)
+    }
+
     /// Where the phone of this lease is reached, or why it must not ring any more.
     fn phone(&self, lease: &Claimed, event: AlertKind) -> Result<Environment, &'static str> {
         // Whoever may let visitors wait for ever is told of none.
         let told = event != AlertKind::NoReply || self.minutes.is_some();
-        let wanted = self.notify.wants(event) && told;
+        let chosen = event != AlertKind::HoursStartLead || self.lead(lease).is_some();
+        let wanted = self.notify.wants(event) && told && chosen;
         let platform = match lease.channel {
             ChannelKind::Apns => Platform::Ios,
             ChannelKind::Fcm | ChannelKind::Presence => Platform::Android,
@@ -264,5 +296,6 @@ fn push(
         at: boundary.ok_or_else(|| missing("boundary_at"))?,
         counterpart: claimed.counterpart,
         minutes: profile.minutes.unwrap_or_default(),
+        lead: profile.lead(claimed),
     }))
 }

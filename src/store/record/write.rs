@@ -56,13 +56,13 @@ statements! {
                        WHERE agent_id {in_list} AND channel <> 'presence' ORDER BY id {lock}";
     // What is under way cannot be called back, but must not be repeated.
     REVOKE = "UPDATE outbox SET revoked = v.reason FROM {rows(id TEXT, reason TEXT)} WHERE outbox.id = v.id";
-    STATE = "UPDATE agent_state SET workspace_id = v.workspace_id, boundary_at = v.next, due_at = v.due,
+    STATE = "UPDATE agent_state SET workspace_id = v.workspace_id, boundary_at = v.next, lead_at = v.lead, due_at = v.due,
                  evaluated_at = v.now, stale_at = NULL, problem = v.problem,
                  status = coalesce(v.status, agent_state.status),
                  accepts = coalesce(v.accepts, agent_state.accepts),
                  sequence = coalesce(v.sequence, agent_state.sequence),
                  effective_at = coalesce(v.effective_at, agent_state.effective_at), no_reply_at = v.no_reply_at
-             FROM {rows(agent_id TEXT, workspace_id TEXT, next BIGINT, due BIGINT, now BIGINT, problem TEXT, status TEXT,
+             FROM {rows(agent_id TEXT, workspace_id TEXT, next BIGINT, lead BIGINT, due BIGINT, now BIGINT, problem TEXT, status TEXT,
                  accepts BOOLEAN, sequence BIGINT, effective_at BIGINT, no_reply_at BIGINT)}
              WHERE agent_state.agent_id = v.agent_id";
     DIRTY = "INSERT INTO workspace_state (workspace_id, dirty_at)

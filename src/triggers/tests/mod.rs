@@ -4,9 +4,11 @@ use std::sync::LazyLock;
 
 use jiff::civil::Weekday;
 
+mod leads;
 mod minutes;
 mod no_reply;
 mod overflow;
+mod wall;
 
 use super::*;
 use crate::domain::{
@@ -216,6 +218,7 @@ fn pending_alerts_go_with_their_boundary_or_their_consent() {
         delivery: uuid::Uuid::nil(),
         kind: AlertKind::HoursStart,
         at: at(time),
+        lead: None,
     };
     let online = || Recorded {
         evaluated_at: Some(at("07:00")),

@@ -226,6 +226,7 @@ fn an_alert_that_has_not_rung_goes_with_what_it_tells() {
             delivery: uuid::Uuid::nil(),
             kind: AlertKind::NoReply,
             at: at("09:10"),
+            lead: None,
         }],
         ..answering(&[])
     };

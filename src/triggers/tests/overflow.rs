@@ -126,6 +126,7 @@ fn an_alert_that_has_not_rung_goes_with_the_answer() {
             delivery: uuid::Uuid::nil(),
             kind: AlertKind::Overflow,
             at: at("09:02"),
+            lead: None,
         }],
         ..willing(since)
     };

@@ -69,7 +69,8 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             let messages = if leases.is_empty() {
                 Vec::new()
             } else {
-                C::Message::prepare(&mut tx, &leases, &zones, named_in.as_deref()).await?
+                let named_in = named_in.as_deref();
+                C::Message::prepare(&mut tx, &leases, &zones, named_in, now).await?
             };
             tx.commit().await?;
             Ok(Claim {

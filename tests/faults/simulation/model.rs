@@ -154,7 +154,13 @@ impl Receivers {
 
     fn note_push(&self, push: &Push, now: Timestamp) {
         self.seen.lock().unwrap().pushes.push(SeenPush {
-            alert: format!("{} {} {}", push.agent, push.event.as_str(), push.at),
+            alert: format!(
+                "{} {} {} {}",
+                push.agent,
+                push.event.as_str(),
+                push.at,
+                push.transition
+            ),
             arrived: now,
             expires: Some(push.deadline),
             ids: (

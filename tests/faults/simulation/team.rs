@@ -5,6 +5,7 @@ use shiftbell::domain::{
     agent::{Agent, Device, Field, Notify},
     device::{DeviceToken, Environment, Platform},
     hours::{LocalTime, Slot},
+    lead::Lead,
 };
 
 use super::model::Dice;
@@ -45,18 +46,34 @@ pub(super) fn team(dice: &mut Dice) -> Vec<Agent> {
                 start: dice.below(4) > 0,
                 end: dice.below(4) > 0,
             };
+            agent.leads = leads(dice);
             let platform = *dice.pick(&[Platform::Ios, Platform::Android]);
             agent.devices = vec![Device {
                 platform,
                 token: DeviceToken::new(format!("token-{n}")),
                 environment: Environment::Production,
             }];
-            for field in [Field::Hours, Field::Notify, Field::Devices] {
+            for field in [Field::Hours, Field::Notify, Field::Leads, Field::Devices] {
                 agent.named.insert(field);
             }
             agent
         })
         .collect()
+}
+
+/// None, or some, of which two may come at one instant.
+fn leads(dice: &mut Dice) -> Vec<Lead> {
+    let mut leads = Vec::new();
+    for _ in 0..dice.below(4) {
+        let lead = match dice.below(2) {
+            0 => Lead::DayBefore(quarter(dice)),
+            _ => Lead::Minutes(*dice.pick(&[5, 15, 60, 720, 1440])),
+        };
+        if !leads.contains(&lead) {
+            leads.push(lead);
+        }
+    }
+    leads
 }
 
 /// A week of slots, some of them over midnight, some of them touching.
