@@ -252,7 +252,10 @@ async fn a_token_url_is_for_products_whose_tokens_are_fetched() {
     let problem = desk
         .configuration(&set("http://login.example.com/token"))
         .unwrap_err();
-    assert!(problem.to_string().contains("loopback"), "{problem}");
+    assert!(
+        problem.to_string().contains("must be https://"),
+        "{problem}"
+    );
     let desk = Desk::of("front").await;
     let problem = desk
         .configuration(&set("https://login.example.com/token"))

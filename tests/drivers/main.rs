@@ -16,6 +16,7 @@ mod front;
 mod graph;
 mod helpscout;
 mod intercom;
+mod leases;
 #[path = "../stage/mod.rs"]
 mod stage;
 mod zendesk;
