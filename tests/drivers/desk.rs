@@ -9,7 +9,7 @@ use shiftbell::{
         driver::{Driver, Options},
     },
     clock::Clock,
-    config::Config,
+    config::{Config, ConfigError},
     domain::{
         delivery::{Judgement, Verdict},
         driver::{Description, Shown},
@@ -113,11 +113,11 @@ impl Desk {
     }
 
     /// The world's configuration with other values, as environment variables give them.
-    pub(crate) fn configuration(&self, env: &[(&str, &str)]) -> Config {
+    pub(crate) fn configuration(&self, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let env = env
             .iter()
             .map(|(name, value)| ((*name).into(), (*value).into()));
-        Config::load(Some(&self.world.config_path), env, Path::new("/")).unwrap()
+        Config::load(Some(&self.world.config_path), env, Path::new("/"))
     }
 
     /// A request that was received: method, target, headers but for those of the connection, body.

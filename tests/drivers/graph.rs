@@ -239,3 +239,30 @@ async fn a_question_about_nobody_may_be_refused_as_such() {
         &Word::new("Available")
     );
 }
+
+#[tokio::test]
+async fn a_token_url_is_for_products_whose_tokens_are_fetched() {
+    let set = |url: &'static str| [("SHIFTBELL__PRESENCE__TOKEN_URL", url)];
+    let desk = Desk::of("graph").await;
+    let config = desk
+        .configuration(&set("https://login.example.com/token"))
+        .unwrap();
+    let url = config.driver.unwrap().token_url.unwrap();
+    assert_eq!(url.as_str(), "https://login.example.com/token");
+    let problem = desk
+        .configuration(&set("http://login.example.com/token"))
+        .unwrap_err();
+    assert!(
+        problem.to_string().contains("must be https://"),
+        "{problem}"
+    );
+    let desk = Desk::of("front").await;
+    let problem = desk
+        .configuration(&set("https://login.example.com/token"))
+        .unwrap_err();
+    let problem = problem.to_string();
+    assert!(
+        problem.contains("Front takes the token as it is"),
+        "{problem}"
+    );
+}

@@ -17,6 +17,7 @@ mod graph;
 mod helpscout;
 mod intercom;
 mod lease;
+mod leases;
 #[path = "../stage/mod.rs"]
 mod stage;
 #[path = "../support/mod.rs"]

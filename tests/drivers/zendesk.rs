@@ -138,6 +138,7 @@ async fn team(desk: &Desk) -> (Engine, Store, Vec<String>) {
         ("SHIFTBELL__PRESENCE__MAX_PER_MINUTE", "6000000"),
         ("SHIFTBELL__PRESENCE__MAX_IN_FLIGHT", "20"),
     ]);
+    let config = config.unwrap();
     let store = OpenOptions::new(config.database.url.clone());
     let store = Store::open(&store).await.unwrap();
     let zones = shiftbell::zones::load(None).unwrap();

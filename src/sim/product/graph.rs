@@ -98,7 +98,7 @@ fn error(status: u16, code: &str, message: &str) -> Answer {
     Answer::json(status, json!({"error": error}))
 }
 
-/// What Entra answers to a request for a token that it refuses.
+/// Entra's refusal of a token.
 fn refused(status: u16, word: &str, code: u32, why: &str) -> Answer {
     let description = format!("AADSTS{code}: {why} Trace ID: 0 Correlation ID: 0 Timestamp: 0Z");
     let body = json!({"error": word, "error_description": description, "error_codes": [code]});
@@ -161,17 +161,14 @@ impl Graph {
 
     fn set(&mut self, id: &str, body: &Value, now: Timestamp) -> Answer {
         let (availability, activity) = (body["availability"].as_str(), body["activity"].as_str());
-        let asked = availability.zip(activity);
-        let pair = PAIRS.iter().find(|pair| Some(**pair) == asked);
+        let pair = PAIRS
+            .iter()
+            .find(|pair| Some(**pair) == availability.zip(activity));
         let (Some(pair), Some(life)) = (pair, duration(body.get("expirationDuration"))) else {
             return error(400, "InvalidArgument", "The request is invalid.");
         };
         if body["sessionId"] != CLIENT {
-            return error(
-                400,
-                "InvalidArgument",
-                "sessionId is not the application's.",
-            );
+            return error(400, "InvalidArgument", "sessionId is not right.");
         }
         let Some(user) = self
             .users
@@ -190,11 +187,7 @@ impl Graph {
 
     fn clear(&mut self, id: &str, body: &Value, now: Timestamp) -> Answer {
         if body["sessionId"] != CLIENT {
-            return error(
-                400,
-                "InvalidArgument",
-                "sessionId is not the application's.",
-            );
+            return error(400, "InvalidArgument", "sessionId is not right.");
         }
         let user = self.users.get_mut(id);
         match user.filter(|user| user.session(now).is_some()) {

@@ -72,9 +72,15 @@ fn not_found() -> Answer {
     Answer::json(404, body)
 }
 
+fn no_endpoint() -> Answer {
+    let body = json!({"error": "InvalidEndpoint", "description": "Not found"});
+    Answer::json(404, body)
+}
+
 fn invalid() -> Answer {
     let details = json!({"id": [{"description": "Id is invalid"}]});
-    let body = json!({"error": "RecordInvalid", "description": "Record validation errors", "details": details});
+    let description = "Record validation errors";
+    let body = json!({"error": "RecordInvalid", "description": description, "details": details});
     Answer::json(422, body)
 }
 
@@ -120,8 +126,7 @@ impl Zendesk {
             return invalid();
         };
         if ids.len() > 100 {
-            let body = json!({"error": "TooManyValues", "description": "Exceeded the maximum number of values"});
-            return Answer::json(400, body);
+            return Answer::json(400, json!({"error": "TooManyValues"}));
         }
         self.jobs.push(Job {
             status,
@@ -130,14 +135,8 @@ impl Zendesk {
             begun: now,
         });
         let job = self.job(self.jobs.len() - 1, "queued");
-        Answer::json(
-            200,
-            if self.bare {
-                job
-            } else {
-                json!({"job_status": job})
-            },
-        )
+        let wrapped = json!({"job_status": job});
+        Answer::json(200, if self.bare { job } else { wrapped })
     }
 
     fn job(&self, at: usize, status: &str) -> Value {
@@ -252,10 +251,7 @@ impl Rules for Zendesk {
         }
         let parts = request.parts();
         let ["api", "v2", "agent_availabilities", rest @ ..] = parts.as_slice() else {
-            return Answer::json(
-                404,
-                json!({"error": "InvalidEndpoint", "description": "Not found"}),
-            );
+            return no_endpoint();
         };
         match (&request.method, rest) {
             (&Method::PUT, ["agent_statuses", "agents", "update_many"]) => {
@@ -269,10 +265,7 @@ impl Rules for Zendesk {
                 Answer::json(200, json!({"default": all, "custom": []}))
             }
             (&Method::GET, [id]) => self.read(id),
-            _ => Answer::json(
-                404,
-                json!({"error": "InvalidEndpoint", "description": "Not found"}),
-            ),
+            _ => no_endpoint(),
         }
     }
 
