@@ -6,6 +6,11 @@
 //! how a worker is configured for it. `tests/drivers` runs every driver against its stand-in.
 
 mod chatwoot;
+mod livechat;
+mod mattermost;
+mod rocketchat;
+mod rocketchat_user;
+mod slack;
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +31,17 @@ use super::{
 use crate::clock::Clock;
 
 /// Every product there is a stand-in for, by its driver's name.
-pub const PRODUCTS: [(&str, fn() -> Box<dyn Rules>); 1] = [("chatwoot", chatwoot::rules)];
+pub const PRODUCTS: [(&str, Begin); 6] = [
+    ("chatwoot", chatwoot::rules),
+    ("livechat", livechat::rules),
+    ("mattermost", mattermost::rules),
+    ("rocketchat", rocketchat::rules),
+    ("rocketchat-user", rocketchat_user::rules),
+    ("slack", slack::rules),
+];
+
+/// Rules that know of no agent yet.
+pub type Begin = fn() -> Box<dyn Rules>;
 
 /// A product's own rules: what it makes of a request, and what it knows of its agents.
 pub trait Rules: Send {
@@ -49,6 +64,14 @@ pub trait Rules: Send {
 
     /// Somebody sets an agent's status in the product itself, in its own words.
     fn set_there(&mut self, id: &str, word: &str, now: Timestamp);
+
+    /// Somebody switches one of the product's own settings, which the rules name.
+    fn switch(&mut self, _setting: &str, _on: bool) {}
+
+    /// Whom a request is about, where neither path nor body tells.
+    fn subject(&self, _request: &Asked) -> Option<String> {
+        None
+    }
 }
 
 /// A request, as rules look at it.
@@ -133,6 +156,10 @@ pub struct Answer {
 
 impl Answer {
     /// An answer in JSON.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "whoever answers makes the body on the spot"
+    )]
     pub fn json(status: u16, body: Value) -> Self {
         Self {
             status,
@@ -287,6 +314,11 @@ impl Product {
             .set_there(id, word, self.inner.clock.now());
     }
 
+    /// Somebody switches one of the product's own settings, which its rules name.
+    pub fn switch(&self, setting: &str, on: bool) {
+        self.inner.rules().switch(setting, on);
+    }
+
     /// The script. A rule's subject is an agent's id in the product, where the request tells it.
     pub fn script(&self) -> &Script {
         &self.inner.script
@@ -358,6 +390,7 @@ impl Receiver for Door {
             .filter_map(Value::as_str)
             .map(str::to_owned);
         let mut subjects: Vec<String> = in_body.collect();
+        subjects.extend(self.0.rules().subject(&asked));
         subjects.extend(asked.path);
         subjects
     }

@@ -10,3 +10,8 @@
 mod chatwoot;
 mod desk;
 mod every;
+mod livechat;
+mod mattermost;
+mod rocketchat;
+mod rocketchat_user;
+mod slack;

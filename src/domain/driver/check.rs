@@ -8,8 +8,23 @@ use super::{
 };
 
 /// The products that are known, each with its description.
-pub const BUILT_IN: [(&str, &str); 1] =
-    [("chatwoot", include_str!("../../../drivers/chatwoot.toml"))];
+pub const BUILT_IN: [(&str, &str); 6] = [
+    ("chatwoot", include_str!("../../../drivers/chatwoot.toml")),
+    ("livechat", include_str!("../../../drivers/livechat.toml")),
+    (
+        "mattermost",
+        include_str!("../../../drivers/mattermost.toml"),
+    ),
+    (
+        "rocketchat",
+        include_str!("../../../drivers/rocketchat.toml"),
+    ),
+    (
+        "rocketchat-user",
+        include_str!("../../../drivers/rocketchat-user.toml"),
+    ),
+    ("slack", include_str!("../../../drivers/slack.toml")),
+];
 
 /// The description of a known product; `None` for any other name.
 pub fn built_in(driver: &str) -> Option<Description> {
