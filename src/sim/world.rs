@@ -136,7 +136,7 @@ impl World {
                 "ca_file": "ca.pem",
             }),
         };
-        let config = config(&database_url, &apns, &fcm, section);
+        let config = config(&database_url, &apns, &fcm, &section);
         write(&config_path, &config)?;
         Ok(Self {
             apns,
@@ -192,7 +192,7 @@ fn driver_section(product: &Product, folder: &Path) -> Result<Value, SimError> {
     Ok(section)
 }
 
-fn config(database_url: &str, apns: &Apns, fcm: &Fcm, presence: Value) -> String {
+fn config(database_url: &str, apns: &Apns, fcm: &Fcm, presence: &Value) -> String {
     let config = json!({
         "database": {"url": database_url},
         "apns": {

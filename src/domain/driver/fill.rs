@@ -73,7 +73,7 @@ impl Values<'_> {
 
     /// `text` with its values.
     pub fn text(&self, text: &str) -> String {
-        self.put(text, |value| value.to_owned())
+        self.put(text, str::to_owned)
     }
 
     fn put(&self, text: &str, encode: impl Fn(&str) -> String) -> String {

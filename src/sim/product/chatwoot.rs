@@ -63,7 +63,9 @@ impl Chatwoot {
             return Answer::json(422, json!({"error": error}));
         }
         match fields.get("availability").and_then(Value::as_str) {
-            Some(word @ ("online" | "offline" | "busy")) => agent.availability = word.to_owned(),
+            Some(word @ ("online" | "offline" | "busy")) => {
+                word.clone_into(&mut agent.availability);
+            }
             // The enumeration raises an error that nobody rescues.
             Some(_) => return Answer::text(500, "text/html", "<html>We're sorry</html>"),
             None => {}
