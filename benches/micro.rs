@@ -104,7 +104,6 @@ fn facts() -> Facts {
     Facts {
         recorded: Recorded {
             agent: "agent-0000001".to_owned(),
-            external: None,
             workspace: "acme".to_owned(),
             status: Some(Status::Offline),
             sequence: 1,
@@ -208,6 +207,7 @@ fn events() -> Vec<Event> {
         sequence: 17,
         change: Change::Agent {
             agent: "agent-0000001".to_owned(),
+            external: None,
             status: Status::Online,
             accepts_conversations: true,
             reason: Reason::HoursStart,

@@ -9,6 +9,7 @@
 //!
 //! `tests/drivers` proves it for each product against a stand-in that keeps to its documentation.
 
+mod checkup;
 mod credentials;
 mod job;
 mod read;
@@ -24,7 +25,7 @@ use url::Url;
 
 use self::credentials::Credentials;
 use super::{
-    Channel, ChannelError, Checkup, Proof,
+    Channel, ChannelError,
     answer::{Answer, LONGEST_WAIT, excerpt},
     check_endpoint,
     streak::Streak,
@@ -101,35 +102,6 @@ impl Driver {
     /// The product.
     pub fn description(&self) -> &Description {
         &self.description
-    }
-
-    /// Asks the product for something that changes nothing there and takes our credentials, where its
-    /// description knows such a request. An error says what is wrong, printable.
-    pub async fn check(&self, now: Timestamp) -> Result<Checkup, String> {
-        let product = &self.description.product;
-        let Some(request) = &self.description.check else {
-            let request = reqwest::Request::new(reqwest::Method::OPTIONS, self.base.clone());
-            return match self.web.send(request).await {
-                Ok(answer) => Ok(Checkup {
-                    proof: Proof::Reached,
-                    detail: format!(
-                        "{product} answered (HTTP {}); what it makes of the credentials shows with the first status",
-                        answer.status.as_u16()
-                    ),
-                }),
-                Err(lost) => Err(lost.judge(&self.streak).reason),
-            };
-        };
-        match self.exchange(request, &self.values(), now).await {
-            Ok(_) => Ok(Checkup {
-                proof: Proof::Credentials,
-                detail: format!("{product} answered and took the credentials"),
-            }),
-            Err(judgement) => Err(match judgement.http_status {
-                Some(status) => format!("{product}: {} (HTTP {status})", judgement.reason),
-                None => format!("{product}: {}", judgement.reason),
-            }),
-        }
     }
 
     /// Sets these agents (their ids in the product) to `shown`, or renews what they are; `now`: UTC.

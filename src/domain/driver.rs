@@ -62,7 +62,8 @@ pub struct Description {
     pub bulk: Option<Bulk>,
     /// Reads statuses back.
     pub read: Option<Read>,
-    /// A request that changes nothing and shows that our credentials are taken.
+    /// A request that changes nothing and shows that our credentials are taken; each agent's, where
+    /// every agent has its own.
     pub check: Option<Request>,
     /// What the product's refusals mean.
     #[serde(default)]
@@ -215,6 +216,8 @@ pub struct Read {
     pub request: Request,
     /// The most agents whom one request may name.
     pub size: Option<usize>,
+    /// The list comes in pages: the request says with `{offset}` how many agents stood on those before.
+    pub pages: Option<Pages>,
     /// JSON pointer to the list of agents in the answer.
     pub items: Option<String>,
     /// JSON pointer to the agent's id in an item.
@@ -223,6 +226,14 @@ pub struct Read {
     pub status: String,
     /// The words that may stand there for each status, where they are not those that set it.
     pub words: Option<ReadWords>,
+}
+
+/// Where a page tells whether it is the last.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pages {
+    /// JSON pointer to how many agents there are in all.
+    pub total: String,
 }
 
 /// The words that a product shows for each status.

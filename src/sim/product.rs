@@ -11,6 +11,11 @@ mod front;
 mod graph;
 mod helpscout;
 mod intercom;
+mod livechat;
+mod mattermost;
+mod rocketchat;
+mod rocketchat_user;
+mod slack;
 mod tokens;
 mod zendesk;
 
@@ -33,7 +38,7 @@ use super::{
 use crate::clock::Clock;
 
 /// Every product there is a stand-in for, by its driver's name.
-pub const PRODUCTS: [(&str, NewRules); 7] = [
+pub const PRODUCTS: [(&str, NewRules); 12] = [
     ("chatwoot", chatwoot::rules),
     ("zendesk", zendesk::rules),
     ("intercom", intercom::rules),
@@ -41,6 +46,11 @@ pub const PRODUCTS: [(&str, NewRules); 7] = [
     ("front", front::rules),
     ("brevo", brevo::rules),
     ("graph", graph::rules),
+    ("livechat", livechat::rules),
+    ("mattermost", mattermost::rules),
+    ("rocketchat", rocketchat::rules),
+    ("rocketchat-user", rocketchat_user::rules),
+    ("slack", slack::rules),
 ];
 
 /// Makes a product's rules, with no agents yet.
@@ -69,9 +79,14 @@ pub trait Rules: Send {
     /// Somebody sets an agent's status in the product itself, in its own words.
     fn set_there(&mut self, id: &str, word: &str, now: Timestamp);
 
-    /// An administrator's choice, by a word of the product's own file: for an agent, or with an empty
-    /// id for the account.
+    /// An administrator's choice, by a word of the product's own file: for an agent, for a setting, or with
+    /// an empty id for the account.
     fn arrange(&mut self, _: &str, _: &str) {}
+
+    /// Whom a request is about, where neither path nor body tells.
+    fn subject(&self, _: &Asked) -> Option<String> {
+        None
+    }
 }
 
 /// A request, as rules look at it.
@@ -400,6 +415,7 @@ impl Receiver for Door {
             .filter_map(Value::as_str)
             .map(str::to_owned);
         let mut subjects: Vec<String> = in_body.collect();
+        subjects.extend(self.0.rules().subject(&asked));
         subjects.extend(asked.path);
         subjects
     }

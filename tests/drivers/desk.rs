@@ -12,7 +12,12 @@ use shiftbell::{
     config::{Config, ConfigError},
     domain::{
         delivery::{Judgement, Verdict},
-        driver::{Description, Shown},
+        driver::{
+            Description, Refusal, Shown,
+            answer::{Meaning, meaning},
+            built_in,
+            fill::Values,
+        },
         presence::{Change, Event, Reason, Status},
     },
     sim::{World, WorldOptions, product::Product, script::Behaviour},
@@ -174,12 +179,53 @@ impl Desk {
         assert_eq!(found, (verdict, reason), "{judgement:?}");
     }
 
+    /// The last request, as a person writes it down: secrets left out, and what every client sends.
+    pub(crate) fn last(&self) -> String {
+        let request = self.product().record().all().pop().unwrap();
+        let common = ["host", "user-agent", "accept", "content-length"];
+        let mut headers: Vec<String> = request
+            .headers
+            .iter()
+            .filter(|(name, _)| !common.contains(&name.as_str()))
+            .map(|(name, value)| {
+                let secret = value.is_sensitive();
+                let value = if secret {
+                    "…"
+                } else {
+                    value.to_str().unwrap()
+                };
+                format!("{name}: {value}\n")
+            })
+            .collect();
+        headers.sort();
+        let body = String::from_utf8(request.body.to_vec()).unwrap();
+        let (method, target) = (&request.method, &request.target);
+        format!("{method} {target}\n{}{body}", headers.concat())
+    }
+
     /// The bodies of what was received, oldest first, as text.
     pub(crate) fn bodies(&self) -> Vec<String> {
         let all = self.product().record().all();
         all.iter()
             .map(|r| String::from_utf8_lossy(&r.body).into_owned())
             .collect()
+    }
+}
+
+/// What a refusal of this status and body means to the setting of a status, as the driver's
+/// description has it.
+pub(crate) fn refusal(driver: &str, status: u16, body: &str) -> Refusal {
+    let description = built_in(driver).unwrap();
+    let word = description.words.get(Shown::Online);
+    let values = Values {
+        agent: "ana",
+        status: Some(word),
+        ..Values::default()
+    };
+    let asked = description.set.fill(&values);
+    match meaning(&description.answers, status, body.as_bytes(), &asked) {
+        Meaning::Refused(refusal, _) => refusal,
+        other => panic!("{driver} {status} {body}: {other:?}"),
     }
 }
 

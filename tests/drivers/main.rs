@@ -17,7 +17,12 @@ mod graph;
 mod helpscout;
 mod intercom;
 mod lease;
-mod leases;
+mod lease_shift;
+mod livechat;
+mod mattermost;
+mod rocketchat;
+mod rocketchat_user;
+mod slack;
 #[path = "../stage/mod.rs"]
 mod stage;
 #[path = "../support/mod.rs"]

@@ -24,6 +24,7 @@ use crate::{
 /// What is known of who asks.
 pub(super) struct Credentials {
     auth: Auth,
+    account: String,
     user: String,
     token: SecretString,
     /// By the agent's id in the product, where each has one.
@@ -102,6 +103,7 @@ impl Credentials {
         });
         Ok(Self {
             auth: description.auth.clone(),
+            account: options.account.clone().unwrap_or_default(),
             user,
             token,
             agent_tokens: description
@@ -109,6 +111,19 @@ impl Credentials {
                 .then(|| options.agent_tokens.clone()),
             oauth: oauth.transpose()?,
         })
+    }
+
+    /// For which agents one has to ask to have shown every credential, in order; for nobody, where one
+    /// serves all.
+    pub(super) fn asked_for(&self) -> Vec<&str> {
+        match &self.agent_tokens {
+            None => vec![""],
+            Some(tokens) => {
+                let mut agents: Vec<&str> = tokens.keys().map(String::as_str).collect();
+                agents.sort_unstable();
+                agents
+            }
+        }
     }
 
     /// Whether the credential is fetched, and so may have gone stale.
@@ -145,6 +160,7 @@ impl Credentials {
 
     fn authorization(&self, token: &SecretString) -> Result<Option<HeaderValue>, Judgement> {
         let values = Values {
+            account: &self.account,
             user: &self.user,
             token: token.expose_secret(),
             ..Values::default()

@@ -33,7 +33,7 @@ impl Driver {
         };
         match (&read.items, &read.key) {
             (Some(items), Some(key)) => {
-                let all = self.read_list(read, (items, key), agents, now).await?;
+                let all = self.read_lists(read, (items, key), agents, now).await?;
                 let wanted = agents.iter().filter_map(|id| all.get_key_value(*id));
                 Ok(wanted
                     .map(|(id, word)| (id.clone(), word.clone()))
@@ -43,6 +43,32 @@ impl Driver {
         }
     }
 
+    /// Reads a list that names agents in halves, where it is refused for one whom it names: only
+    /// that one is left out.
+    async fn read_lists(
+        &self,
+        read: &Read,
+        place: (&str, &str),
+        agents: &[&str],
+        now: Timestamp,
+    ) -> Result<HashMap<String, Value>, Judgement> {
+        let (mut found, mut left) = (HashMap::new(), vec![agents]);
+        while let Some(some) = left.pop() {
+            match self.read_list(read, place, some, now).await {
+                Ok(list) => found.extend(list),
+                Err(judgement) if judgement.verdict != Verdict::Narrow || read.size.is_none() => {
+                    return Err(judgement);
+                }
+                Err(_) if some.len() > 1 => {
+                    let (one, other) = some.split_at(some.len() / 2);
+                    left.extend([one, other]);
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(found)
+    }
+
     async fn read_list(
         &self,
         read: &Read,
@@ -50,15 +76,6 @@ impl Driver {
         agents: &[&str],
         now: Timestamp,
     ) -> Result<HashMap<String, Value>, Judgement> {
-        let values = Values {
-            agents,
-            ..self.values()
-        };
-        let answer = self.exchange(&read.request, &values, now).await?;
-        let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let Some(items) = json.pointer(items).and_then(Value::as_array) else {
-            return Err(Judgement::new(Verdict::Retry, "no list in the answer"));
-        };
         let one = |item: &Value| {
             let id = match item.pointer(key)? {
                 Value::String(id) => id.clone(),
@@ -66,7 +83,29 @@ impl Driver {
             };
             Some((id, item.pointer(&read.status)?.clone()))
         };
-        Ok(items.iter().filter_map(one).collect())
+        let (mut found, mut offset) = (HashMap::new(), 0);
+        loop {
+            let values = Values {
+                agents,
+                offset,
+                ..self.values()
+            };
+            let answer = self.exchange(&read.request, &values, now).await?;
+            let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            let Some(items) = json.pointer(items).and_then(Value::as_array) else {
+                return Err(Judgement::new(Verdict::Retry, "no list in the answer"));
+            };
+            found.extend(items.iter().filter_map(one));
+            offset += items.len();
+            // Products shorten a page as they like, so what is left is counted, not the pages.
+            let total = read
+                .pages
+                .as_ref()
+                .and_then(|pages| json.pointer(&pages.total)?.as_u64());
+            if items.is_empty() || total.is_none_or(|total| offset as u64 >= total) {
+                return Ok(found);
+            }
+        }
     }
 
     async fn read_each(

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// The products that are known, each with its description.
-pub const BUILT_IN: [(&str, &str); 7] = [
+pub const BUILT_IN: [(&str, &str); 12] = [
     ("chatwoot", include_str!("../../../drivers/chatwoot.toml")),
     ("zendesk", include_str!("../../../drivers/zendesk.toml")),
     ("intercom", include_str!("../../../drivers/intercom.toml")),
@@ -16,6 +16,20 @@ pub const BUILT_IN: [(&str, &str); 7] = [
     ("front", include_str!("../../../drivers/front.toml")),
     ("brevo", include_str!("../../../drivers/brevo.toml")),
     ("graph", include_str!("../../../drivers/graph.toml")),
+    ("livechat", include_str!("../../../drivers/livechat.toml")),
+    (
+        "mattermost",
+        include_str!("../../../drivers/mattermost.toml"),
+    ),
+    (
+        "rocketchat",
+        include_str!("../../../drivers/rocketchat.toml"),
+    ),
+    (
+        "rocketchat-user",
+        include_str!("../../../drivers/rocketchat-user.toml"),
+    ),
+    ("slack", include_str!("../../../drivers/slack.toml")),
 ];
 
 /// The description of a known product; `None` for any other name.
@@ -67,7 +81,12 @@ impl Description {
             self.check_request("set_offline", request, &["agent", "status"])?;
         }
         if let Some(request) = &self.check {
-            self.check_request("check", request, &[])?;
+            let each: &[&str] = if self.needs(Need::AgentTokens) {
+                &["agent"]
+            } else {
+                &[]
+            };
+            self.check_request("check", request, each)?;
         }
         self.check_bulk()?;
         self.check_read()?;
@@ -162,16 +181,25 @@ impl Description {
         let Some(read) = &self.read else {
             return Ok(());
         };
-        let names: &[&str] = match (&read.items, read.size) {
-            (Some(_), None) => &[],
-            (Some(_), Some(_)) => &["agents"],
-            (None, _) => &["agent"],
+        let names: &[&str] = match (&read.items, read.size, &read.pages) {
+            (Some(_), None, None) => &[],
+            (Some(_), None, Some(_)) => &["offset"],
+            (Some(_), Some(_), _) => &["agents"],
+            (None, ..) => &["agent"],
         };
         self.check_request("read.request", &read.request, names)?;
         if read.items.is_some() != read.key.is_some()
             || (read.size.is_some() && read.items.is_none())
         {
             return Err("read.items and read.key go together, and with read.size".to_owned());
+        }
+        if let Some(pages) = &read.pages {
+            if read.items.is_none() || read.size.is_some() || !asks_for(&read.request, "offset") {
+                return Err(
+                    "read.pages goes with a list of everybody whose path holds {offset}".to_owned(),
+                );
+            }
+            check_pointer(&pages.total, "read.pages.total")?;
         }
         if read.words.is_none()
             && Shown::ALL
@@ -231,6 +259,11 @@ impl Description {
         }
         Ok(())
     }
+}
+
+/// Whether the path holds `{name}`.
+fn asks_for(request: &Request, name: &str) -> bool {
+    pieces(&request.path).contains(&Piece::Name(name))
 }
 
 fn check_pointer(pointer: &str, place: &str) -> Result<(), String> {
@@ -327,6 +360,21 @@ mod tests {
                 "max_in_flight = 2",
                 "max_in_flight = 2\nread = { request = { method = \"GET\", path = \"/\" }, status = \"state\" }",
                 "no JSON pointer",
+            ),
+            (
+                "max_in_flight = 2",
+                "max_in_flight = 2\ncheck = { method = \"GET\", path = \"/{agent}\" }",
+                "check.path: {agent} cannot stand here",
+            ),
+            (
+                "max_in_flight = 2",
+                "max_in_flight = 2\nread = { request = { method = \"GET\", path = \"/?from={offset}\" }, items = \"\", key = \"/id\", status = \"/state\" }",
+                "{offset} cannot stand here",
+            ),
+            (
+                "max_in_flight = 2",
+                "max_in_flight = 2\nread = { request = { method = \"GET\", path = \"/\" }, items = \"\", key = \"/id\", pages = { total = \"/n\" }, status = \"/state\" }",
+                "whose path holds {offset}",
             ),
         ];
         for (from, to, problem) in rows {

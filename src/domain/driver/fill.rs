@@ -17,6 +17,8 @@ pub struct Values<'v> {
     pub status: Option<&'v Word>,
     /// The job that is asked for.
     pub job: &'v str,
+    /// How many agents stood on the pages before.
+    pub offset: usize,
     /// `presence.account`
     pub account: &'v str,
     /// `presence.user`
@@ -41,8 +43,8 @@ pub struct Filled {
 }
 
 /// The names that a text may hold in braces. `status.…` is one as well.
-pub(super) const NAMES: [&str; 7] = [
-    "agent", "agents", "status", "job", "account", "user", "token",
+pub(super) const NAMES: [&str; 8] = [
+    "agent", "agents", "status", "job", "offset", "account", "user", "token",
 ];
 
 impl Values<'_> {
@@ -52,6 +54,7 @@ impl Values<'_> {
             "agent" => self.agent.into(),
             "agents" => self.agents.join(",").into(),
             "job" => self.job.into(),
+            "offset" => self.offset.to_string().into(),
             "account" => self.account.into(),
             "user" => self.user.into(),
             "token" => self.token.into(),
