@@ -129,10 +129,8 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
             vec![r#"'["d-1"]'"#, now]
         }
         "CLAIM_LEASES" => vec![now, now, "100"],
-        "RENEW_SOONER" => vec![r#"'["a-1"]'"#, now],
         "STEP" => vec!["'a-1'", now, now],
-        "TOLD_AFTER" => vec!["'a-5000'", "100"],
-        "LOOK_AGAIN" => vec![r#"'["a-1"]'"#, now],
+        "LOOK_AGAIN" | "RENEW_SOONER" => vec![r#"'["a-1"]'"#, now],
         "EXTERNAL_IDS" => vec![r#"'["a-1"]'"#, "'chatwoot'"],
         "REVIVE" => vec![r#"'["d-1"]'"#, now],
         "ATTEMPTS_OF" | "ONE" | "READ_META" | "TOKEN" => vec!["'d-1'"],
@@ -140,7 +138,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "PROBLEMS" => vec!["10"],
         "UNPOSTED" => vec!["'a-5000'", "500"],
         "SET" => vec!["'a-1'", "'offline'", now, "NULL"],
-        "PAGE" => vec!["'a-5000'", "100"],
+        "PAGE" | "TOLD_AFTER" => vec!["'a-5000'", "100"],
         "LIST" => vec!["NULL", "NULL", "NULL", "NULL", "0", "50", now, "''"],
         "LIST_OF_AGENT" => vec![
             "NULL", "NULL", "NULL", "NULL", "0", "50", now, "''", "'a-1'",

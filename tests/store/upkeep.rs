@@ -25,7 +25,7 @@ on_both!(
 );
 
 /// Agents `a-0` … with these statuses, each after its first change, which was posted.
-async fn team(db: &Database, statuses: &[(&str, bool)]) {
+fn team(db: &Database, statuses: &[(&str, bool)]) {
     db.sql("INSERT INTO workspaces (id, name) VALUES ('acme', 'Acme')");
     for (n, (status, accepts)) in statuses.iter().enumerate() {
         db.sql(&format!("INSERT INTO agents (id, workspace_id, name, timezone) VALUES ('a-{n}', 'acme', 'A', 'UTC')"));
@@ -58,8 +58,7 @@ async fn whoever_is_on_duty_has_a_lease(db: Database) {
             ("invisible", true),
             ("invisible", false),
         ],
-    )
-    .await;
+    );
     let minute = |n: i64| at("09:00:00") + SignedDuration::from_mins(n);
     assert!(
         claim(&db.store, minute(0), minute(1), 10).await.is_empty(),
@@ -84,7 +83,7 @@ async fn whoever_is_on_duty_has_a_lease(db: Database) {
 }
 
 async fn two_workers_renew_once(db: Database) {
-    team(&db, &[("online", true); 40]).await;
+    team(&db, &[("online", true); 40]);
     let (start, now, next) = (at("09:00:00"), at("09:01:00"), at("09:02:00"));
     claim(&db.store, start, now, 0).await;
     let mut workers = tokio::task::JoinSet::new();
@@ -104,7 +103,7 @@ async fn two_workers_renew_once(db: Database) {
 }
 
 async fn a_renewal_that_failed_is_due_sooner(db: Database) {
-    team(&db, &[("online", true); 2]).await;
+    team(&db, &[("online", true); 2]);
     let (start, now, next) = (at("09:00:00"), at("09:01:00"), at("09:02:00"));
     claim(&db.store, start, now, 0).await;
     assert_eq!(claim(&db.store, now, next, 10).await, ["a-0", "a-1"]);
@@ -130,7 +129,7 @@ async fn walk(store: &Store, now: Timestamp) -> Vec<String> {
 }
 
 async fn one_walk_goes_through_everybody(db: Database) {
-    team(&db, &[("online", true); 3]).await;
+    team(&db, &[("online", true); 3]);
     assert_eq!(walk(&db.store, at("09:00:00")).await, ["a-0", "a-1"]);
     assert!(
         walk(&db.store, at("09:00:00")).await.is_empty(),
@@ -165,7 +164,7 @@ async fn again(store: &Store, agent: &str, sequence: i64) -> Vec<i64> {
 }
 
 async fn a_status_is_posted_again_unless_it_changed(db: Database) {
-    team(&db, &[("invisible", true)]).await;
+    team(&db, &[("invisible", true)]);
     assert_eq!(again(&db.store, "a-0", 1).await, [2]);
     assert!(
         again(&db.store, "a-0", 1).await.is_empty(),
@@ -196,7 +195,7 @@ async fn a_status_is_posted_again_unless_it_changed(db: Database) {
 }
 
 async fn another_receiver_is_told_everything_once(db: Database) {
-    team(&db, &[("online", true), ("offline", false)]).await;
+    team(&db, &[("online", true), ("offline", false)]);
     let now = at("09:00:00");
     let chatwoot = Posting::Product("chatwoot".to_owned());
     let own = Posting::PresenceApi;
@@ -235,7 +234,7 @@ async fn another_receiver_is_told_everything_once(db: Database) {
 }
 
 async fn what_was_seen_is_kept(db: Database) {
-    team(&db, &[("online", true)]).await;
+    team(&db, &[("online", true)]);
     let seen = |confirmed, mended| Seen {
         agent_id: "a-0".to_owned(),
         confirmed,
