@@ -234,13 +234,16 @@ impl Stage {
             };
             let mut digest = String::new();
             let mut rows = tx.deliveries(&filter).await.unwrap();
-            // Events' ids hold the installation's number, which is drawn anew.
+            // Events' ids hold the installation's number, which is drawn anew; an alert's tells apart
+            // the leads that were recorded at once.
             rows.sort_by_key(|row| {
+                let alert = row.sequence.is_none().then(|| row.id.clone());
                 (
                     row.created_at,
                     row.receiver.clone(),
                     row.sequence,
                     row.kind.clone(),
+                    alert,
                 )
             });
             for row in rows {
