@@ -130,7 +130,8 @@ async fn two_workers_renew_once(db: Database) {
         let asked = product(&stage).record().all().len();
         stage.clock.set(at("2026-03-30T09:00:00Z", 60 * minute));
         let (a, b) = tokio::join!(one.renew(), other.renew());
-        (a.unwrap(), b.unwrap());
+        a.unwrap();
+        b.unwrap();
         renew(&stage).await;
         let pings = pings(&stage, asked);
         assert_eq!(pings.len(), ids.len(), "minute {minute}");
