@@ -107,9 +107,11 @@ fn the_commented_default_configuration_is_the_defaults() {
             Some(rest) if !rest.starts_with(' ') => rest,
             _ => line,
         };
-        let alternative = ["url_file", "password_file"]
-            .iter()
-            .any(|key| line.starts_with(key));
+        // Those of a chat product stand for the presence API's.
+        let alternatives = "url_file password_file template_file token_file token_url \
+            agent_tokens_file account user max_per_minute check_every";
+        let key = line.split(' ').next().unwrap_or_default();
+        let alternative = alternatives.split_whitespace().any(|other| other == key);
         if !alternative {
             complete += line;
             complete += "\n";

@@ -100,7 +100,7 @@ pub struct Auth {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Oauth {
-    /// The token endpoint; a path is taken from the product's base URL.
+    /// The token endpoint; a path is taken from the product's base URL. `presence.token_url` goes before it.
     pub url: String,
     /// The form that is posted there.
     pub form: BTreeMap<String, String>,
