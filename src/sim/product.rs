@@ -312,11 +312,14 @@ impl Product {
         self.inner.rules().configuration()
     }
 
-    /// What must not be shown: the values that are written to files.
+    /// What must not be shown: the values that are written to files, and how a form writes them.
     pub fn secrets(&self) -> Vec<String> {
         let values = self.configuration().into_iter();
         let files = values.filter(|(key, _)| key.ends_with("_file"));
-        files.map(|(_, value)| value).collect()
+        let files = files.map(|(_, value)| value);
+        let in_form =
+            |value: &String| url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        files.flat_map(|value| [in_form(&value), value]).collect()
     }
 
     /// Makes the `n`-th agent known; its id in the product.

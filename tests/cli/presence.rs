@@ -180,6 +180,18 @@ async fn doctor_refuses_cron_where_online_is_a_lease() {
 }
 
 #[test]
+fn the_demo_shows_no_credential() {
+    let said = Shell::new().run("demo --driver graph --exit");
+    let form = "grant_type=client_credentials";
+    let fetched = said
+        .done()
+        .lines()
+        .find(|line| line.contains(form))
+        .unwrap();
+    assert!(fetched.contains("client_secret=…&"), "{fetched}");
+}
+
+#[test]
 fn the_demo_shows_the_requests_of_a_product() {
     let said = Shell::new().run("demo --driver chatwoot --exit");
     let requests: Vec<&str> = said
