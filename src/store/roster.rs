@@ -12,8 +12,10 @@ use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 
 use super::{
-    StoreError, Tx, ms,
-    rows::{json, list, word},
+    StoreError, Tx,
+    columns::{List, list, table},
+    ms,
+    rows::word,
     sql::{run, statements},
 };
 use crate::domain::{
@@ -118,6 +120,14 @@ struct Child<'a> {
     from_local: Option<String>,
     until_local: Option<String>,
     stale_at: Option<i64>,
+    seconds: Option<u32>,
+}
+
+/// A phone's token, however it is spelt.
+#[derive(Serialize)]
+pub(super) struct Spelling<'a> {
+    pub(super) platform: &'a str,
+    pub(super) token: &'a str,
 }
 
 #[derive(Serialize)]
@@ -140,7 +150,7 @@ impl Tx {
                 ..Child::default()
             })
             .collect();
-        run!(self, execute UPSERT_WORKSPACES, json(&names))?;
+        run!(self, execute UPSERT_WORKSPACES, table(&names))?;
         let with_holidays = || {
             workspaces
                 .iter()
@@ -156,14 +166,17 @@ impl Tx {
                 })
             })
             .collect();
-        run!(self, execute PUT_HOLIDAYS, json(&holidays))?;
+        run!(self, execute PUT_HOLIDAYS, table(&holidays))?;
         let waits = workspaces.iter().filter_map(|w| {
-            let seconds = w.ask_invisible?.seconds();
-            Some(serde_json::json!({"id": w.id, "seconds": seconds}))
+            Some(Child {
+                id: &w.id,
+                seconds: w.ask_invisible?.seconds(),
+                ..Child::default()
+            })
         });
-        let waits: Vec<_> = waits.collect();
+        let waits: Vec<Child<'_>> = waits.collect();
         if !waits.is_empty() {
-            run!(self, execute ASK_INVISIBLE, json(&waits))?;
+            run!(self, execute ASK_INVISIBLE, table(&waits))?;
         }
         Ok(())
     }
@@ -184,14 +197,14 @@ impl Tx {
             .iter()
             .map(|a| agent_row(a, stored.get(&a.id)))
             .collect();
-        run!(self, execute KEEP_WORKSPACES, json(&rows))?;
+        run!(self, execute KEEP_WORKSPACES, table(&rows))?;
         let as_stored = |row: &AgentRow| {
             stored
                 .get(row.id)
                 .is_some_and(|s| *row == agent_row(s, None))
         };
         let changed: Vec<_> = rows.into_iter().filter(|row| !as_stored(row)).collect();
-        run!(self, execute UPSERT_AGENTS, json(&changed))?;
+        run!(self, execute UPSERT_AGENTS, table(&changed))?;
         self.put_slots(agents).await?;
         self.put_exceptions(agents).await?;
         self.put_devices(agents, now).await?;
@@ -203,7 +216,7 @@ impl Tx {
                 ..Child::default()
             })
             .collect();
-        run!(self, execute DATE_EDIT, json(&edits))?;
+        run!(self, execute DATE_EDIT, table(&edits))?;
         Ok(())
     }
 
@@ -229,8 +242,8 @@ impl Tx {
             }));
         }
         if !dates.is_empty() {
-            run!(self, execute PUT_OVERRIDES, json(&dates))?;
-            run!(self, execute PUT_OVERRIDE_SLOTS, json(&slots))?;
+            run!(self, execute PUT_OVERRIDES, table(&dates))?;
+            run!(self, execute PUT_OVERRIDE_SLOTS, table(&slots))?;
         }
         run!(self, execute CLEAR_AWAY, naming(agents, Field::Away))?;
         let away: Vec<_> = agents
@@ -245,7 +258,7 @@ impl Tx {
             })
             .collect();
         if !away.is_empty() {
-            run!(self, execute PUT_AWAY, json(&away))?;
+            run!(self, execute PUT_AWAY, table(&away))?;
         }
         Ok(())
     }
@@ -262,15 +275,13 @@ impl Tx {
         let gone: Vec<_> = stored
             .iter()
             .filter(|(_, platform, token, _)| !keep.contains(&(platform.as_str(), token.as_str())))
-            .map(
-                |(_, platform, token, _)| serde_json::json!({"platform": platform, "token": token}),
-            )
+            .map(|(_, platform, token, _)| Spelling { platform, token })
             .collect();
         if !gone.is_empty() {
-            run!(self, execute DROP_DEVICES, json(&gone))?;
+            run!(self, execute DROP_DEVICES, table(&gone))?;
         }
         if !rows.is_empty() {
-            let rows = json(&rows);
+            let rows = table(&rows);
             run!(self, execute DROP_SPELLINGS, &rows)?;
             run!(self, execute PUT_DEVICES, &rows)?;
         }
@@ -332,7 +343,7 @@ impl Tx {
     }
 
     /// Agents' own columns, without hours and phones.
-    async fn profiles(&mut self, ids: &str) -> Result<Vec<Agent>, StoreError> {
+    async fn profiles(&mut self, ids: &List) -> Result<Vec<Agent>, StoreError> {
         type Row = (
             String,
             String,
@@ -400,7 +411,7 @@ impl Tx {
     }
 }
 
-fn naming(agents: &[Agent], field: Field) -> String {
+fn naming(agents: &[Agent], field: Field) -> List {
     list(
         agents
             .iter()

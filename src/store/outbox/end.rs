@@ -6,8 +6,10 @@ use serde::Serialize;
 use crate::{
     domain::delivery::DeliveryState,
     store::{
-        Moved, StoreError, Tx, ms,
-        rows::{json, list, moved},
+        Moved, StoreError, Tx,
+        columns::{list, table},
+        ms,
+        rows::moved,
         sql::{run, statements},
     },
 };
@@ -76,7 +78,7 @@ impl Tx {
         if ends.is_empty() {
             return Ok(Vec::new());
         }
-        let ended = moved(run!(self, all END, json(ends))?)?;
+        let ended = moved(run!(self, all END, table(ends))?)?;
         if !ended.is_empty() {
             let ids: Vec<String> = ended.iter().map(|end| end.id.to_string()).collect();
             self.forget(ids.iter().map(String::as_str)).await?;

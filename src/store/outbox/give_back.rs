@@ -12,7 +12,8 @@ use crate::{
     domain::delivery::DeliveryState,
     store::{
         StoreError, Tx,
-        rows::{id, json},
+        columns::list,
+        rows::id,
         sql::{run, statements},
     },
 };
@@ -102,8 +103,8 @@ impl Tx {
         kept: &mut [Kept],
     ) -> Result<(), StoreError> {
         let waiting = kept.iter().filter(|k| k.state == DeliveryState::Pending);
-        let waiting: Vec<_> = waiting.map(|k| settlements[k.index].id).collect();
-        let overtaken: Vec<(String,)> = run!(self, all RETURNED_OVERTAKEN, json(&waiting))?;
+        let waiting = waiting.map(|k| settlements[k.index].id);
+        let overtaken: Vec<(String,)> = run!(self, all RETURNED_OVERTAKEN, list(waiting))?;
         if overtaken.is_empty() {
             return Ok(());
         }

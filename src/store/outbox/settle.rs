@@ -10,8 +10,10 @@ use super::end::End;
 use crate::{
     domain::delivery::{DeliveryState, DeviceFate},
     store::{
-        StoreError, Tx, ms,
-        rows::{id, json},
+        StoreError, Tx,
+        columns::{Table, table},
+        ms,
+        rows::id,
         sql::{run, statements},
     },
 };
@@ -147,7 +149,7 @@ impl Tx {
             }
         }
         if !devices.is_empty() {
-            run!(self, execute DEVICES, json(&devices))?;
+            run!(self, execute DEVICES, table(&devices))?;
         }
         Ok((kept, rest))
     }
@@ -189,7 +191,7 @@ pub(super) fn lease(s: &Settlement) -> (Uuid, i64) {
 pub(super) fn attempt_rows(
     settlements: &[Settlement],
     places: impl IntoIterator<Item = usize>,
-) -> String {
+) -> Table {
     let row = |index: usize| {
         let s = &settlements[index];
         AttemptRow {
@@ -204,7 +206,7 @@ pub(super) fn attempt_rows(
             batch_cap: s.batch_cap,
         }
     };
-    json(&places.into_iter().map(row).collect::<Vec<_>>())
+    table(&places.into_iter().map(row).collect::<Vec<_>>())
 }
 
 fn end(s: &Settlement) -> End {

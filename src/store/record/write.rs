@@ -8,9 +8,10 @@ use super::{Batch, NewDelivery};
 use crate::{
     domain::delivery::DeliveryState,
     store::{
-        About, Moved, StoreError, Tx, instant,
+        About, Moved, StoreError, Tx,
+        columns::{list, table},
+        instant,
         outbox::end::End,
-        rows::{json, list},
         sql::{run, statements},
     },
 };
@@ -80,15 +81,15 @@ impl Batch<'_> {
         now: Timestamp,
     ) -> Result<Vec<Moved>, StoreError> {
         if !self.transitions.is_empty() {
-            run!(tx, execute TRANSITIONS, json(&self.transitions))?;
+            run!(tx, execute TRANSITIONS, table(&self.transitions))?;
         }
         let mut ended = self.write_ends(tx, now).await?;
         ended.extend(self.write_deliveries(tx).await?);
         if !self.states.is_empty() {
-            run!(tx, execute STATE, json(&self.states))?;
+            run!(tx, execute STATE, table(&self.states))?;
         }
         if !self.dirty.is_empty() {
-            run!(tx, execute DIRTY, json(&self.dirty))?;
+            run!(tx, execute DIRTY, table(&self.dirty))?;
         }
         Ok(ended)
     }
@@ -97,7 +98,7 @@ impl Batch<'_> {
     async fn write_ends(&self, tx: &mut Tx, now: Timestamp) -> Result<Vec<Moved>, StoreError> {
         let mut ended = Vec::new();
         if !self.cancelled.is_empty() {
-            let ids = json(&self.cancelled.keys().collect::<Vec<_>>());
+            let ids = list(self.cancelled.keys());
             let doomed = run!(tx, all DOOMED, ids)?;
             let why = |id: &str| self.cancelled.get(id).copied();
             ended.extend(tx.cancel(doomed, why, now).await?);
@@ -107,7 +108,7 @@ impl Batch<'_> {
             ended.extend(tx.cancel(doomed, |_| Some("agent_removed"), now).await?);
         }
         if !self.superseded.is_empty() {
-            let older: Vec<(String,)> = run!(tx, all OLDER, json(&self.superseded))?;
+            let older: Vec<(String,)> = run!(tx, all OLDER, table(&self.superseded))?;
             ended.extend(tx.supersede(older, now).await?);
         }
         Ok(ended)
@@ -115,10 +116,10 @@ impl Batch<'_> {
 
     async fn write_deliveries(&self, tx: &mut Tx) -> Result<Vec<Moved>, StoreError> {
         if !self.missed.is_empty() {
-            run!(tx, execute MISSED, json(&self.missed))?;
+            run!(tx, execute MISSED, table(&self.missed))?;
         }
         if !self.opened.is_empty() {
-            run!(tx, execute OPEN, json(&self.opened))?;
+            run!(tx, execute OPEN, table(&self.opened))?;
             tx.close_ended(&self.opened).await?;
             tx.notify_outbox().await?;
         }
@@ -130,7 +131,7 @@ impl Tx {
     /// Takes out of the outbox again what has ended before: an edit, or a clock that stepped back,
     /// has made a boundary due that was due already.
     async fn close_ended(&mut self, opened: &[NewDelivery<'_>]) -> Result<(), StoreError> {
-        let ids = json(&opened.iter().map(|d| d.id).collect::<Vec<_>>());
+        let ids = list(opened.iter().map(|d| d.id));
         let ended: Vec<(String,)> = run!(self, all ENDED, &ids)?;
         if ended.is_empty() {
             return Ok(());
@@ -155,7 +156,7 @@ impl Tx {
                 id,
                 reason: why(id),
             });
-            run!(self, execute REVOKE, json(&revoked.collect::<Vec<_>>()))?;
+            run!(self, execute REVOKE, table(&revoked.collect::<Vec<_>>()))?;
         }
         let ends = waiting.into_iter().map(|(id, _)| End {
             reason: why(&id).map(str::to_owned),
