@@ -40,7 +40,7 @@ pub(super) enum Cells {
 pub(super) fn table<T: Serialize>(items: &[T]) -> Table {
     let mut table = Table::default();
     for item in items {
-        let row = item.serialize(RowOf(&mut table.columns));
+        let row = item.serialize(RowOf(&mut table.columns, items.len()));
         row.expect("rows are structs of plain values");
         table.count += 1;
     }
@@ -49,9 +49,13 @@ pub(super) fn table<T: Serialize>(items: &[T]) -> Table {
 
 /// A list of texts.
 pub(super) fn list(items: impl IntoIterator<Item: Display>) -> List {
+    let items = items.into_iter();
     let mut cells = Cells::Nulls(0);
+    let expected = items.size_hint().0;
     for item in items {
-        cells.text(item);
+        cells.text(expected, |text| {
+            let _ = write!(text, "{item}");
+        });
     }
     List(cells)
 }
@@ -125,23 +129,28 @@ impl Cells {
         }
     }
 
-    fn text(&mut self, value: impl Display) {
+    /// Adds a text; of `expected` cells in all the others may be as long.
+    fn text(&mut self, expected: usize, write: impl FnOnce(&mut String)) {
+        let first = matches!(self, Self::Nulls(_));
         if let Self::Nulls(count) = self {
-            *self = Self::Text(String::new(), vec![None; *count]);
+            *self = Self::Text(String::new(), nulls(*count, expected));
         }
         match self {
             Self::Text(text, places) => {
                 let start = text.len();
-                let _ = write!(text, "{value}");
+                write(text);
                 places.push(Some((start, text.len())));
+                if first {
+                    text.reserve(text.len() * expected);
+                }
             }
             _ => unreachable!("a column's cells are of one type"),
         }
     }
 
-    fn number(&mut self, value: i64) {
+    fn number(&mut self, expected: usize, value: i64) {
         if let Self::Nulls(count) = self {
-            *self = Self::Number(vec![None; *count]);
+            *self = Self::Number(nulls(*count, expected));
         }
         match self {
             Self::Number(cells) => cells.push(Some(value)),
@@ -149,9 +158,9 @@ impl Cells {
         }
     }
 
-    fn flag(&mut self, value: bool) {
+    fn flag(&mut self, expected: usize, value: bool) {
         if let Self::Nulls(count) = self {
-            *self = Self::Flag(vec![None; *count]);
+            *self = Self::Flag(nulls(*count, expected));
         }
         match self {
             Self::Flag(cells) => cells.push(Some(value)),
@@ -175,6 +184,13 @@ impl Cells {
             _ => json.push_str("null"),
         }
     }
+}
+
+/// So many nulls, and room for the rest of the `expected` cells.
+fn nulls<T: Clone>(count: usize, expected: usize) -> Vec<Option<T>> {
+    let mut cells = Vec::with_capacity(expected.max(count + 1));
+    cells.resize(count, None);
+    cells
 }
 
 #[cfg(test)]

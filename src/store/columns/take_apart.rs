@@ -1,6 +1,6 @@
 //! A serializer that takes a struct apart: each field is a cell of the column that bears its name.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{
     Serialize, Serializer,
@@ -12,27 +12,35 @@ use super::Cells;
 type Never = Impossible<(), fmt::Error>;
 type Done = Result<(), fmt::Error>;
 
-/// Takes one row.
-pub(super) struct RowOf<'a>(pub(super) &'a mut Vec<(&'static str, Cells)>);
+/// Takes one row of so many.
+pub(super) struct RowOf<'a>(
+    pub(super) &'a mut Vec<(&'static str, Cells)>,
+    pub(super) usize,
+);
 
-/// The fields of a row, the next of which is the column at `.1`.
-pub(super) struct Fields<'a>(&'a mut Vec<(&'static str, Cells)>, usize);
+/// The fields of a row of so many.
+pub(super) struct Fields<'a> {
+    columns: &'a mut Vec<(&'static str, Cells)>,
+    rows: usize,
+    /// The column of the next field.
+    next: usize,
+}
 
 /// Takes one value.
-struct CellOf<'a>(&'a mut Cells);
+struct CellOf<'a>(&'a mut Cells, usize);
 
 impl SerializeStruct for Fields<'_> {
     type Ok = ();
     type Error = fmt::Error;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Done {
-        if self.1 == self.0.len() {
-            self.0.push((name, Cells::Nulls(0)));
+        if self.next == self.columns.len() {
+            self.columns.push((name, Cells::Nulls(0)));
         }
-        let (of, cells) = &mut self.0[self.1];
+        let (of, cells) = &mut self.columns[self.next];
         debug_assert_eq!(*of, name, "every row has every field");
-        self.1 += 1;
-        value.serialize(CellOf(cells))
+        self.next += 1;
+        value.serialize(CellOf(cells, self.rows))
     }
 
     fn end(self) -> Done {
@@ -117,14 +125,18 @@ impl<'a> Serializer for RowOf<'a> {
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Fields<'a>, fmt::Error> {
-        Ok(Fields(self.0, 0))
+        Ok(Fields {
+            columns: self.0,
+            rows: self.1,
+            next: 0,
+        })
     }
 }
 
 macro_rules! numbers {
     ($($name:ident($type:ty))+) => {
         $(fn $name(self, value: $type) -> Done {
-            self.0.number(value.into());
+            self.0.number(self.1, value.into());
             Ok(())
         })+
     };
@@ -150,17 +162,19 @@ impl Serializer for CellOf<'_> {
     }
 
     fn serialize_bool(self, value: bool) -> Done {
-        self.0.flag(value);
+        self.0.flag(self.1, value);
         Ok(())
     }
 
     fn serialize_str(self, value: &str) -> Done {
-        self.0.text(value);
+        self.0.text(self.1, |text| text.push_str(value));
         Ok(())
     }
 
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Done {
-        self.0.text(value);
+        self.0.text(self.1, |text| {
+            let _ = write!(text, "{value}");
+        });
         Ok(())
     }
 

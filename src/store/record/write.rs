@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Batch, NewDelivery};
 use crate::{
-    domain::delivery::DeliveryState,
+    domain::delivery::{ChannelKind, DeliveryState},
     store::{
         About, Moved, StoreError, Tx,
         columns::{list, table},
@@ -80,11 +80,13 @@ impl Batch<'_> {
         tx: &mut Tx,
         now: Timestamp,
     ) -> Result<Vec<Moved>, StoreError> {
+        let mut all_new = false;
         if !self.transitions.is_empty() {
-            run!(tx, execute TRANSITIONS, table(&self.transitions))?;
+            let new = run!(tx, execute TRANSITIONS, table(&self.transitions))?;
+            all_new = new == self.transitions.len() as u64;
         }
         let mut ended = self.write_ends(tx, now).await?;
-        ended.extend(self.write_deliveries(tx).await?);
+        ended.extend(self.write_deliveries(tx, all_new).await?);
         if !self.states.is_empty() {
             run!(tx, execute STATE, table(&self.states))?;
         }
@@ -114,13 +116,18 @@ impl Batch<'_> {
         Ok(ended)
     }
 
-    async fn write_deliveries(&self, tx: &mut Tx) -> Result<Vec<Moved>, StoreError> {
+    async fn write_deliveries(&self, tx: &mut Tx, all_new: bool) -> Result<Vec<Moved>, StoreError> {
         if !self.missed.is_empty() {
             run!(tx, execute MISSED, table(&self.missed))?;
         }
         if !self.opened.is_empty() {
             run!(tx, execute OPEN, table(&self.opened))?;
-            tx.close_ended(&self.opened).await?;
+            // An event is its transition's, and has not ended before that is there. An alert may have.
+            let known = |d: &&NewDelivery<'_>| !all_new || d.channel != ChannelKind::Presence;
+            let known: Vec<_> = self.opened.iter().filter(known).collect();
+            if !known.is_empty() {
+                tx.close_ended(&known).await?;
+            }
             tx.notify_outbox().await?;
         }
         self.missed.iter().map(NewDelivery::moved).collect()
@@ -130,7 +137,7 @@ impl Batch<'_> {
 impl Tx {
     /// Takes out of the outbox again what has ended before: an edit, or a clock that stepped back,
     /// has made a boundary due that was due already.
-    async fn close_ended(&mut self, opened: &[NewDelivery<'_>]) -> Result<(), StoreError> {
+    async fn close_ended(&mut self, opened: &[&NewDelivery<'_>]) -> Result<(), StoreError> {
         let ids = list(opened.iter().map(|d| d.id));
         let ended: Vec<(String,)> = run!(self, all ENDED, &ids)?;
         if ended.is_empty() {
@@ -139,7 +146,7 @@ impl Tx {
         let now = opened.iter().map(|d| d.created_at).min();
         let revisited: Vec<(String,)> = run!(self, all REVISIT, &ids, now)?;
         let over = ended.iter().filter(|id| !revisited.contains(id));
-        self.forget(over.map(|(id,)| id.as_str())).await
+        self.forget(over.map(|(id,)| id)).await
     }
 
     /// Ends what waits, and revokes what is under way.
