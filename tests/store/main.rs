@@ -20,6 +20,7 @@ mod outbox;
 mod plans;
 mod roster;
 mod schedule;
+mod service;
 mod slots;
 mod statements;
 mod tokens;
