@@ -2,8 +2,9 @@
 //!
 //! Each receiver has its own lane with its own slots, pace and breaker: one that is down starves no
 //! other. A lane claims only what it can send at once, sends while no transaction is open, and
-//! hands the outcomes to the settler. A send that would begin after its lease or past its deadline
-//! (the process was frozen) does not begin.
+//! hands the outcomes to the settler. It looks at the outbox when something was recorded, came back
+//! (`tests/store/service.rs`) or is due, not for each place that becomes free. A send that would begin
+//! after its lease or past its deadline (the process was frozen) does not begin.
 
 mod outbox;
 mod send;
