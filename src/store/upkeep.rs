@@ -13,9 +13,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    Moved, Store, StoreError, Tx, ms,
+    Moved, Store, StoreError, Tx,
+    columns::{list, table},
+    ms,
     record::{Batch, TransitionRow},
-    rows::{json, list, word},
+    rows::word,
     sql::{run, statements},
 };
 use crate::domain::{
@@ -204,7 +206,7 @@ impl Tx {
     /// Keeps what a product was seen to show.
     pub async fn note_seen(&mut self, seen: &[Seen]) -> Result<(), StoreError> {
         if !seen.is_empty() {
-            run!(self, execute SEEN, json(seen))?;
+            run!(self, execute SEEN, table(seen))?;
         }
         Ok(())
     }
@@ -225,7 +227,7 @@ impl Store {
         }
         tx.hold_states(&list(again.iter().map(|a| a.agent_id.as_str())))
             .await?;
-        let rows: Vec<(String, String, String, bool, i64)> = run!(tx, all AGAIN, json(again))?;
+        let rows: Vec<(String, String, String, bool, i64)> = run!(tx, all AGAIN, table(again))?;
         let mut batch = Batch::default();
         for (agent, workspace, status, accepts, sequence) in &rows {
             let status = word("agent_state", "status", agent, status, Status::from_word)?;

@@ -15,7 +15,7 @@ use crate::{
     domain::agent::{Agent, Field},
     store::{
         StoreError, Tx,
-        rows::{json, list},
+        columns::{List, list, table},
         sql::{run, statements},
     },
 };
@@ -80,7 +80,7 @@ impl Tx {
         if wanted.is_empty() {
             return Ok(());
         }
-        let wanted = json(&wanted);
+        let wanted = table(&wanted);
         run!(self, execute PUT_EXTERNAL, &wanted)?;
         let taken: Option<(String, String, String, String, String)> =
             run!(self, optional TAKEN_EXTERNAL, &wanted)?;
@@ -107,7 +107,7 @@ impl Tx {
             let keys = gone.iter().map(
                 |(agent, product, _)| serde_json::json!({"agent_id": agent, "product": product}),
             );
-            run!(self, execute DROP_EXTERNAL, json(&keys.collect::<Vec<_>>()))?;
+            run!(self, execute DROP_EXTERNAL, table(&keys.collect::<Vec<_>>()))?;
         }
         Ok(kept)
     }
@@ -115,7 +115,7 @@ impl Tx {
     /// All ids of these agents (a JSON list), by agent and product.
     pub(super) async fn external_of(
         &mut self,
-        agents: &str,
+        agents: &List,
     ) -> Result<HashMap<String, BTreeMap<String, String>>, StoreError> {
         let rows: Vec<(String, String, String)> = run!(self, all EXTERNAL_OF, agents)?;
         let mut ids: HashMap<String, BTreeMap<String, String>> = HashMap::new();
