@@ -104,10 +104,12 @@ impl Tx {
         let (kept, gone): (Stored, Stored) =
             stored.into_iter().partition(|row| wanted.contains(row));
         if !gone.is_empty() {
-            let keys = gone.iter().map(
-                |(agent, product, _)| serde_json::json!({"agent_id": agent, "product": product}),
-            );
-            run!(self, execute DROP_EXTERNAL, table(&keys.collect::<Vec<_>>()))?;
+            let gone = gone.iter().map(|(agent_id, product, external_id)| IdRow {
+                agent_id,
+                product,
+                external_id,
+            });
+            run!(self, execute DROP_EXTERNAL, table(&gone.collect::<Vec<_>>()))?;
         }
         Ok(kept)
     }
