@@ -151,6 +151,11 @@ impl Store {
         }
     }
 
+    /// Whether transactions that write go on beside each other: `SQLite` has one writer.
+    pub fn writes_side_by_side(&self) -> bool {
+        self.dialect() == Dialect::Postgres
+    }
+
     /// Begins a transaction that writes.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.db {

@@ -44,7 +44,7 @@ impl OpenOptions {
             url: url.into(),
             migrate: true,
             pooler: false,
-            connections: 8,
+            connections: 10,
         }
     }
 }

@@ -191,15 +191,17 @@ impl Scan {
         now: Timestamp,
         stop: &CancellationToken,
     ) -> Result<usize, StoreError> {
-        let mut handled = 0;
-        loop {
-            let evaluated = self.batch(now, handled == 0).await?;
-            handled += evaluated;
-            self.shared.progress.turned();
-            if evaluated < BATCH as usize || stop.is_cancelled() {
-                break;
-            }
-            self.shared.send_wake.notify_waiters();
+        let mut handled = self.batch(now, true).await?;
+        self.shared.progress.turned();
+        if handled == BATCH as usize {
+            self.wake_lanes(handled);
+            // One of them computes here while the other's batch is written.
+            handled += if self.shared.store.writes_side_by_side() {
+                let (one, other) = tokio::join!(self.batches(now, stop), self.batches(now, stop));
+                one? + other?
+            } else {
+                self.batches(now, stop).await?
+            };
         }
         let post = self.posting.modes();
         let settled = self
@@ -207,6 +209,21 @@ impl Scan {
             .store
             .unit(move |store| settle_modes(store, now, post));
         Ok(handled + settled.await?)
+    }
+
+    /// Batch by batch until one is not full; how many agents that were.
+    async fn batches(&self, now: Timestamp, stop: &CancellationToken) -> Result<usize, StoreError> {
+        let mut handled = 0;
+        while !stop.is_cancelled() {
+            let evaluated = self.batch(now, false).await?;
+            handled += evaluated;
+            self.shared.progress.turned();
+            if evaluated < BATCH as usize {
+                break;
+            }
+            self.shared.send_wake.notify_waiters();
+        }
+        Ok(handled)
     }
 
     /// One transaction's worth of agents. The first of a pass notes when it was: one row that all
