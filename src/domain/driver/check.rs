@@ -1,7 +1,10 @@
 //! A description, read and checked once: what holds one can fill every request of it.
 
+mod parts;
+
 use serde_json::Value;
 
+use self::parts::{asks_for, check_answers, check_headers, check_pointer, holds};
 use super::{
     Description, Need, Request, Shown,
     fill::{NAMES, Piece, pieces},
@@ -69,17 +72,14 @@ impl Description {
         }
         if self.lease.is_some_and(|lease| {
             lease.renew_every_seconds == 0
-                || lease.renew_every_seconds * 2 > lease.ends_after_seconds
+                || lease.renew_every_seconds > lease.ends_after_seconds / 2
         }) {
             return Err(
                 "lease.renew_every_seconds must be half of ends_after_seconds or less".to_owned(),
             );
         }
         self.check_secrets()?;
-        self.check_request("set", &self.set, &["agent", "status"])?;
-        if let Some(request) = &self.set_offline {
-            self.check_request("set_offline", request, &["agent", "status"])?;
-        }
+        self.check_setting()?;
         if let Some(request) = &self.check {
             let each: &[&str] = if self.needs(Need::AgentTokens) {
                 &["agent"]
@@ -90,10 +90,27 @@ impl Description {
         }
         self.check_bulk()?;
         self.check_read()?;
-        let words = &self.answers.word;
-        words
-            .iter()
-            .try_for_each(|pointer| check_pointer(pointer, "answers.word"))
+        check_answers(&self.answers)
+    }
+
+    /// What sets a status must say whose and which, or it would set everybody to the same.
+    fn check_setting(&self) -> Result<(), String> {
+        let requests = [
+            ("set", Some(&self.set)),
+            ("set_offline", self.set_offline.as_ref()),
+        ];
+        for (place, request) in requests {
+            let Some(request) = request else { continue };
+            self.check_request(place, request, &["agent", "status"])?;
+            // A credential of each agent says whose.
+            if !self.needs(Need::AgentTokens) && !holds(request, "agent") {
+                return Err(format!("{place} nowhere holds {{agent}}"));
+            }
+        }
+        if self.set_offline.is_none() && self.lease.is_none() && !holds(&self.set, "status") {
+            return Err("set nowhere holds {status}".to_owned());
+        }
+        Ok(())
     }
 
     /// Where a secret may go: into headers and the form of a token endpoint, which nobody logs.
@@ -114,6 +131,7 @@ impl Description {
         for (place, text) in &texts {
             self.check_text(place, text, &["token"])?;
         }
+        check_headers("headers", &self.headers)?;
         let kinds = [
             auth.bearer.is_some(),
             auth.basic.is_some(),
@@ -143,6 +161,12 @@ impl Description {
             return Err(format!("{place} has two bodies: json and form"));
         }
         self.check_text(&format!("{place}.path"), &request.path, names)?;
+        let open =
+            |piece: &Piece| matches!(piece, Piece::Literal(text) if text.contains(['{', '}']));
+        if pieces(&request.path).iter().any(open) {
+            return Err(format!("{place}.path holds a brace that is none of a name"));
+        }
+        check_headers(&format!("{place}.headers"), &request.headers)?;
         for text in request.headers.values() {
             self.check_text(&format!("{place}.headers"), text, names)?;
         }
@@ -168,6 +192,9 @@ impl Description {
             return Err("bulk.size must be 2 or more".to_owned());
         }
         self.check_request("bulk.request", &bulk.request, &["agents", "status"])?;
+        if !holds(&bulk.request, "agents") || !holds(&bulk.request, "status") {
+            return Err("bulk.request must hold {agents} and {status}".to_owned());
+        }
         let Some(job) = &bulk.job else { return Ok(()) };
         self.check_text("bulk.job.path", &job.path, &["job"])?;
         let others = [&job.state, &job.results, &job.success];
@@ -261,127 +288,5 @@ impl Description {
     }
 }
 
-/// Whether the path holds `{name}`.
-fn asks_for(request: &Request, name: &str) -> bool {
-    pieces(&request.path).contains(&Piece::Name(name))
-}
-
-fn check_pointer(pointer: &str, place: &str) -> Result<(), String> {
-    if pointer.is_empty() || pointer.starts_with('/') {
-        return Ok(());
-    }
-    Err(format!(
-        "{place}: {pointer:?} is no JSON pointer, which begins with /"
-    ))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_driver_is_sound() {
-        for (name, text) in BUILT_IN {
-            let read = Description::read(text);
-            let description = read.unwrap_or_else(|problem| panic!("{name}: {problem}"));
-            assert!(!description.product.is_empty());
-        }
-    }
-
-    const SOUND: &str = r#"
-        product = "Our chat"
-        external = "ourchat"
-        needs = ["token"]
-        max_per_minute = 5
-        max_in_flight = 2
-        headers = { "x-key" = "{token}" }
-        words = { online = "on", offline = "off" }
-        set = { method = "POST", path = "/agents/{agent}/{status}" }
-    "#;
-
-    #[test]
-    fn mistakes_are_named() {
-        assert!(Description::read(SOUND).is_ok());
-        let rows = [
-            (
-                "path = \"/agents/{agent}/{status}\"",
-                "path = \"/{agnet}\"",
-                "nobody knows {agnet}",
-            ),
-            (
-                "path = \"/agents/{agent}/{status}\"",
-                "path = \"/{token}\"",
-                "set.path: {token} cannot stand here",
-            ),
-            (
-                "path = \"/agents/{agent}/{status}\"",
-                "path = \"/{account}\"",
-                "or is missing in needs",
-            ),
-            (
-                "path = \"/agents/{agent}/{status}\"",
-                "path = \"agents\"",
-                "must begin with /",
-            ),
-            (
-                "path = \"/agents/{agent}/{status}\"",
-                "path = \"/{status.x}\"",
-                "not all words have a part",
-            ),
-            (
-                "method = \"POST\"",
-                "method = \"FETCH\"",
-                "line 9: unknown variant `FETCH`",
-            ),
-            ("needs = [\"token\"]", "", "needs must name token"),
-            ("{token}", "secret", "no header holds {token}"),
-            (
-                "external = \"ourchat\"",
-                "external = \"Our Chat\"",
-                "external must be",
-            ),
-            ("max_in_flight = 2", "max_in_flight = 0", "1 or more"),
-            (
-                "max_in_flight = 2",
-                "max_in_flight = 2\nauth = { bearer = \"a\", basic = \"b\" }",
-                "one of bearer",
-            ),
-            (
-                "max_in_flight = 2",
-                "max_in_flight = 2\nlease = { renew_every_seconds = 60, ends_after_seconds = 90 }",
-                "half",
-            ),
-            (
-                "max_in_flight = 2",
-                "max_in_flight = 2\nfoo = 1",
-                "line 7: unknown field `foo`",
-            ),
-            (
-                "max_in_flight = 2",
-                "max_in_flight = 2\nread = { request = { method = \"GET\", path = \"/\" }, status = \"state\" }",
-                "no JSON pointer",
-            ),
-            (
-                "max_in_flight = 2",
-                "max_in_flight = 2\ncheck = { method = \"GET\", path = \"/{agent}\" }",
-                "check.path: {agent} cannot stand here",
-            ),
-            (
-                "max_in_flight = 2",
-                "max_in_flight = 2\nread = { request = { method = \"GET\", path = \"/?from={offset}\" }, items = \"\", key = \"/id\", status = \"/state\" }",
-                "{offset} cannot stand here",
-            ),
-            (
-                "max_in_flight = 2",
-                "max_in_flight = 2\nread = { request = { method = \"GET\", path = \"/\" }, items = \"\", key = \"/id\", pages = { total = \"/n\" }, status = \"/state\" }",
-                "whose path holds {offset}",
-            ),
-        ];
-        for (from, to, problem) in rows {
-            let text = SOUND.replacen(from, to, 1);
-            assert_ne!(text, SOUND);
-            let error = Description::read(&text).unwrap_err();
-            assert!(error.contains(problem), "{to}: {error}");
-        }
-    }
-}
+mod tests;
