@@ -293,14 +293,42 @@ fn single_days_of_a_series_are_added_taken_out_and_moved() {
 }
 
 #[test]
+fn outlook_calls_zones_as_windows_does() {
+    let of = |parameter: &str| {
+        let event = format!(
+            "DTSTART;{parameter}:20260701T090000\nDTEND;{parameter}:20260701T100000\nTRANSP:OPAQUE"
+        );
+        let found = read_away(file(&[&event]), "Europe/Paris").unwrap();
+        let spans = found.items.iter();
+        spans.map(|span| span.from.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("TZID=W. Europe Standard Time"), ["2026-07-01T09:00:00"]);
+    assert_eq!(
+        of("TZID=\"Eastern Standard Time\""),
+        ["2026-07-01T15:00:00"]
+    );
+}
+
+#[test]
+fn a_line_may_be_folded_within_a_character() {
+    let mut bytes = file(&["SUMMARY:No\u{eb}l\nDTSTART;VALUE=DATE:20261225"]).into_bytes();
+    let at = bytes.iter().position(|byte| *byte == 0xC3).unwrap();
+    bytes.splice(at + 1..at + 1, *b"\r\n ");
+    let found = read_holidays(&bytes).unwrap();
+    assert_eq!(found.items, ["2026-12-25".parse().unwrap()]);
+    bytes[at] = b'x';
+    refuses(bytes, "line 5: is not UTF-8: save the file as UTF-8");
+}
+
+#[test]
 fn what_is_not_understood_names_the_event() {
     let of = |event: &str, reason: &str| {
         refuses(file(&[&format!("SUMMARY:Off\n{event}")]), reason);
     };
     of("UID:1", "line 4: event \"Off\": has no DTSTART");
     of(
-        "DTSTART;TZID=W. Europe Standard Time:20260302T090000",
-        "line 6: event \"Off\": DTSTART: the time zone \"W. Europe Standard Time\" is not known: write an IANA name such as \"Europe/Paris\"",
+        "DTSTART;TZID=Customized Time Zone:20260302T090000",
+        "line 6: event \"Off\": DTSTART: the time zone \"Customized Time Zone\" is not known: write an IANA name such as \"Europe/Paris\"",
     );
     of(
         "DTSTART;TZID=Europe/Pari:20260302T090000",

@@ -2,7 +2,7 @@
 //! an agent's shifts go into a feed (`feed`).
 //!
 //! All or nothing: a file of which an event cannot be understood is refused, naming the line and the
-//! event, for an absence that is silently lost rings a phone. Content lines are unfolded and read by the
+//! event, for an absence that is silently lost rings a phone. Content lines are read by the
 //! `icalendar` crate; which zone a time is in is decided by the time-zone data in use ([`Zones`]) and
 //! nothing else, and so recurrences are worked out here (`recur`), over dates. Events that are cancelled
 //! or free (`TRANSP:TRANSPARENT`) are left out and counted. `tests/calendar.rs` holds each case, and
@@ -14,6 +14,7 @@ mod lines;
 mod recur;
 mod rule;
 mod times;
+mod windows;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

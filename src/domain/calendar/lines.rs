@@ -1,6 +1,8 @@
 //! A file's content lines, and which of them are an event's.
 
-use icalendar::parser::{Property, unfold};
+use std::borrow::Cow;
+
+use icalendar::parser::Property;
 
 use crate::domain::roster::shown;
 
@@ -70,16 +72,10 @@ impl RawEvent {
 
 /// The events of a file; or the line at fault and why.
 pub(super) fn events(file: &[u8]) -> Result<Vec<RawEvent>, (usize, String)> {
-    let text = text(file)?;
-    let unfolded = unfold(text);
-    let starts = text
-        .split('\n')
-        .enumerate()
-        .filter(|(index, line)| *index == 0 || !line.starts_with([' ', '\t']))
-        .map(|(index, _)| index + 1);
+    check(file)?;
     let mut tree = Tree::default();
-    for (number, line) in starts.zip(unfolded.split('\n')) {
-        let line = line.strip_suffix('\r').unwrap_or(line);
+    for (number, line) in unfolded(file) {
+        let line = std::str::from_utf8(&line).map_err(|_| (number, NO_UTF8.to_owned()))?;
         if !line.trim().is_empty() {
             tree.line(number, line).map_err(|reason| (number, reason))?;
         }
@@ -96,7 +92,10 @@ pub(super) fn events(file: &[u8]) -> Result<Vec<RawEvent>, (usize, String)> {
 
 const NO_CALENDAR: &str = "is no iCalendar file: it must begin with BEGIN:VCALENDAR";
 
-fn text(file: &[u8]) -> Result<&str, (usize, String)> {
+const NO_UTF8: &str = "is not UTF-8: save the file as UTF-8";
+
+/// What no line of a calendar can mend.
+fn check(file: &[u8]) -> Result<(), (usize, String)> {
     let whole = |reason: &str| Err((1, reason.to_owned()));
     if file.len() > LARGEST {
         return whole("the file is larger than 10 MiB: export a shorter part of the calendar");
@@ -107,14 +106,27 @@ fn text(file: &[u8]) -> Result<&str, (usize, String)> {
     if file.starts_with(b"\xEF\xBB\xBF") {
         return whole("begins with a byte-order mark: save the file as UTF-8 without it");
     }
-    let line_of = |at: usize| file[..at].split(|byte| *byte == b'\n').count();
-    if let Some(at) = file.iter().position(|byte| *byte == 0) {
-        return Err((line_of(at), "holds a NUL byte: remove it".to_owned()));
+    match file.iter().position(|byte| *byte == 0) {
+        Some(at) => {
+            let line = file[..at].split(|byte| *byte == b'\n').count();
+            Err((line, "holds a NUL byte: remove it".to_owned()))
+        }
+        None => Ok(()),
     }
-    std::str::from_utf8(file).map_err(|error| {
-        let reason = "is not UTF-8: save the file as UTF-8";
-        (line_of(error.valid_up_to()), reason.to_owned())
-    })
+}
+
+/// The lines, each with the number at which it begins. A line that goes on begins with a blank. Put
+/// together as bytes: some programs fold within a character (RFC 5545, 3.1).
+fn unfolded(file: &[u8]) -> Vec<(usize, Cow<'_, [u8]>)> {
+    let mut lines: Vec<(usize, Cow<'_, [u8]>)> = Vec::new();
+    for (index, line) in file.split(|byte| *byte == b'\n').enumerate() {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match (line, lines.last_mut()) {
+            ([b' ' | b'\t', rest @ ..], Some((_, folded))) => folded.to_mut().extend(rest),
+            _ => lines.push((index + 1, line.into())),
+        }
+    }
+    lines
 }
 
 /// Which components a line stands in. No recursion: however deep a file nests, it costs a list.

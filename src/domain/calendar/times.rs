@@ -6,7 +6,7 @@ use jiff::{
     tz::TimeZone,
 };
 
-use super::lines::Content;
+use super::{lines::Content, windows};
 use crate::domain::{roster::shown, zone::Zones};
 
 /// When something is.
@@ -136,11 +136,13 @@ fn value(content: &Content, text: &str, zones: &Zones) -> Result<When, String> {
     }
 }
 
-/// A zone by its name; some programs put who defined it before it (`/example.org/Europe/Paris`).
+/// A zone by its name, IANA's or Windows'; some programs put who defined it before it
+/// (`/example.org/Europe/Paris`).
 fn zone(name: &str, zones: &Zones) -> Option<TimeZone> {
     let mut rest = name.trim();
     if !rest.starts_with('/') {
-        return zones.find(rest);
+        let by_windows = || zones.find(windows::iana(rest)?);
+        return zones.find(rest).or_else(by_windows);
     }
     while let Some((_, after)) = rest.split_once('/') {
         rest = after;
