@@ -29,6 +29,9 @@ use crate::domain::delivery::{Judgement, Verdict};
 /// How long before its end a token is replaced (but never before half its life).
 const MARGIN: SignedDuration = SignedDuration::from_mins(5);
 
+/// How long a token lives whose server does not say.
+const ORDINARY: i64 = 3600;
+
 /// The longest life that is believed.
 const LONGEST: i64 = 24 * 3600;
 
@@ -76,8 +79,27 @@ struct State {
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
-    #[serde(default)]
-    expires_in: i64,
+    expires_in: Option<Seconds>,
+}
+
+/// Some servers write the number as text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(i64),
+    Text(String),
+}
+
+impl Granted {
+    /// How long the token lives, in seconds; `None` where that cannot be read. A server need not say
+    /// (RFC 6749, 5.1): a token that is refused sooner is replaced then.
+    fn life(&self) -> Option<i64> {
+        match &self.expires_in {
+            None => Some(ORDINARY),
+            Some(Seconds::Number(seconds)) => Some(*seconds),
+            Some(Seconds::Text(text)) => text.parse().ok(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -219,7 +241,7 @@ fn granted(body: &[u8], number: u64, now: Timestamp) -> Option<Access> {
     }
     let mut header = HeaderValue::try_from(format!("Bearer {}", granted.access_token)).ok()?;
     header.set_sensitive(true);
-    let life = SignedDuration::from_secs(granted.expires_in.clamp(0, LONGEST));
+    let life = SignedDuration::from_secs(granted.life()?.clamp(0, LONGEST));
     let replace_at = now.checked_add((life - MARGIN).max(life / 2)).ok()?;
     let ends_at = now.checked_add(life).ok()?;
     Some(Access {
@@ -261,6 +283,21 @@ mod tests {
             assert_eq!(life.as_mins(), minutes, "{expires_in}");
             assert!(!format!("{:?}{:?}", access.header, access.token).contains("ya29"));
         }
+    }
+
+    #[test]
+    fn a_token_s_life_may_be_text_or_not_be_told() {
+        for (told, minutes) in [
+            ("", 55),
+            (r#","expires_in":null"#, 55),
+            (r#","expires_in":"600""#, 5),
+        ] {
+            let body = format!(r#"{{"access_token":"ya29"{told}}}"#);
+            let access = outcome(200, &body).ok().unwrap();
+            let life = access.replace_at.duration_since(now());
+            assert_eq!(life.as_mins(), minutes, "{told}");
+        }
+        assert!(outcome(200, r#"{"access_token":"ya29","expires_in":"soon"}"#).is_err());
     }
 
     #[test]
