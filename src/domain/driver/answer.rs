@@ -1,7 +1,8 @@
 //! What an answer of a product means. Pure.
 //!
 //! HTTP's own meaning comes first; a description corrects it where the product's differs: 200 with
-//! `ok: false`, 200 though nothing changed, 403 for an agent without a seat.
+//! `ok: false`, 200 though nothing changed, 403 for an agent without a seat. A web page is no answer,
+//! whatever its status.
 
 use serde_json::Value;
 
@@ -20,8 +21,13 @@ pub enum Meaning {
 
 /// What an answer of this HTTP status and body means to the request `asked`.
 pub fn meaning(answers: &Answers, status: u16, body: &[u8], asked: &Filled) -> Meaning {
-    if asked.done.contains(&status) {
+    let page = is_page(body);
+    if asked.done.contains(&status) && !page {
         return Meaning::Done;
+    }
+    // No product answers so: the address is wrong, or somebody stands before it and asks for a login.
+    if (200..300).contains(&status) && page {
+        return Meaning::Refused(Refusal::Ours, Some("a web page".to_owned()));
     }
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let at = |pointer: &str| json.as_ref().and_then(|json| json.pointer(pointer));
@@ -50,6 +56,15 @@ pub fn meaning(answers: &Answers, status: u16, body: &[u8], asked: &Filled) -> M
     let by_status =
         by_status.filter(|refusal| json.is_some() || status != 404 || *refusal != Refusal::Agent);
     refused(by_status.unwrap_or(by_http(status)), word)
+}
+
+/// Whether it is for people, to look at.
+fn is_page(body: &[u8]) -> bool {
+    let begins = |with: &[u8]| {
+        let start = body.trim_ascii_start().get(..with.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(with))
+    };
+    begins(b"<!doctype html") || begins(b"<html")
 }
 
 fn refused(refusal: Refusal, word: Option<String>) -> Meaning {
@@ -104,7 +119,10 @@ mod tests {
             (200, r#"{"ok":true}"#, Meaning::Done),
             (204, r#"{"ok":true}"#, Meaning::Done),
             (200, r#"{"ok":false}"#, Meaning::NotDone("/ok".into())),
-            (200, "<html>", Meaning::NotDone("/ok".into())),
+            (200, "<html>", refused(Ours, Some("a web page"))),
+            (200, "\n<!DOCTYPE HTML>", refused(Ours, Some("a web page"))),
+            (200, "<", Meaning::NotDone("/ok".into())),
+            (410, "<html>", refused(Ours, None)),
             (
                 200,
                 r#"{"ok":false,"error":"odd"}"#,
