@@ -64,6 +64,16 @@ fn paces_can_be_changed() {
 }
 
 #[test]
+fn a_name_that_cannot_be_read_is_the_only_problem() {
+    for (name, problem) in [("5", "must be text in quotes"), ("\"\"", "is empty")] {
+        let toml = CHATWOOT.replace("\"chatwoot\"", name);
+        let message = folder().load(&toml).unwrap_err().to_string();
+        assert!(message.contains(problem), "{message}");
+        assert_eq!(message.matches("presence.").count(), 1, "{message}");
+    }
+}
+
+#[test]
 fn shiftbell_is_the_presence_api_itself() {
     let toml = "[presence]\ndriver = \"shiftbell\"\nurl = \"https://chat.example.com/p\"\nsecret_file = \"presence.secret\"\n";
     let config = folder().load(toml).unwrap();

@@ -57,7 +57,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// See it work: a made-up team, the real worker, stand-ins for everybody it talks to.
-    #[command(after_help = "Examples:\n  shiftbell demo\n  shiftbell demo --exit --json")]
+    #[command(
+        after_help = "Examples:\n  shiftbell demo\n  shiftbell demo --driver zendesk\n  shiftbell demo --exit --json"
+    )]
     Demo(demo::Args),
     /// The worker as a long-lived service, with its HTTP listener.
     #[command(
@@ -74,7 +76,7 @@ enum Command {
     Migrate,
     /// Read agents and workspaces from JSON Lines; all or nothing.
     #[command(
-        after_help = "Examples:\n  shiftbell import team.jsonl\n  hr-export | shiftbell import -"
+        after_help = "Examples:\n  shiftbell import team.jsonl\n  hr-export | shiftbell import -\n  shiftbell import --ics holidays.ics --workspace acme"
     )]
     Import(import::Args),
     /// Write all workspaces and agents as JSON Lines, ready for import.

@@ -73,9 +73,14 @@ pub struct Driver {
     pub check_every: Duration,
 }
 
-/// Whether `[presence]` names a driver; keys that have no use then, or without one, are refused.
-pub(super) fn chosen(r: &mut Reader) -> bool {
-    let driver = r.text(DRIVER).filter(|driver| driver != OWN);
+/// Whether `[presence]` names a driver; keys that have no use then, or without one, are refused. `None`:
+/// what it names cannot be read, and so nobody knows what the other keys should be.
+pub(super) fn chosen(r: &mut Reader) -> Option<bool> {
+    let named = r.text(DRIVER);
+    if named.is_none() && r.source.get(DRIVER).is_some() {
+        return None;
+    }
+    let driver = named.filter(|driver| driver != OWN);
     let useless: &[Key] = if driver.is_some() {
         &OF_OWN
     } else {
@@ -90,7 +95,7 @@ pub(super) fn chosen(r: &mut Reader) -> bool {
             r.problem(*key, why);
         }
     }
-    driver.is_some()
+    Some(driver.is_some())
 }
 
 /// Reads the section.

@@ -235,10 +235,10 @@ fn read(reader: &mut Reader, file: Option<PathBuf>, cwd: &Path) -> Option<Config
     let database = database::read(reader, cwd);
     let apns = section(reader, "apns", apns);
     let fcm = section(reader, "fcm", fcm);
-    let (presence, driver) = if driver::chosen(reader) {
-        (None, driver::read(reader))
-    } else {
-        (section(reader, "presence", presence), None)
+    let (presence, driver) = match driver::chosen(reader) {
+        Some(true) => (None, driver::read(reader)),
+        Some(false) => (section(reader, "presence", presence), None),
+        None => (None, None),
     };
     let http = http(reader);
     let timezone_directory = timezone_directory(reader);
