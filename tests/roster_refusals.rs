@@ -529,11 +529,17 @@ fn an_id_in_another_product_belongs_to_one_agent() {
 }
 
 #[test]
+fn an_id_is_no_folder() {
+    refuses(agent(".", ""), &["line 1: id: \".\" is no id"]);
+    refuses(agent("..", ""), &["line 1: id: \"..\" is no id"]);
+}
+
+#[test]
 fn bad_ids_in_other_products_are_all_named() {
     const NAME: &str = "is no name of a product: write 1 to 40 of a-z, 0-9, _ and -";
     let long = "x".repeat(201);
     let ids = format!(
-        r#""external":{{"Chat":"1","":"1","a":"","b":17,"c":"{long}","d":" 1","e":"1\u0000\n","\u202e":"1"}}"#
+        r#""external":{{"Chat":"1","":"1","a":"","b":17,"c":"{long}","d":" 1","e":"1\u0000\n","f":"..","\u202e":"1"}}"#
     );
     refuses(
         agent("a", &ids),
@@ -545,6 +551,7 @@ fn bad_ids_in_other_products_are_all_named() {
             "line 1: external.c: is longer than 200 characters",
             "line 1: external.d: \" 1\" begins or ends with a blank: remove it",
             "line 1: external.e: \"1\\u{0}\\u{a}\" holds control characters or invisible marks: remove them",
+            "line 1: external.f: \"..\" is no id",
             &format!("line 1: external.\\u{{202e}}: {NAME}"),
         ],
     );

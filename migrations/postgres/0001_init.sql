@@ -104,7 +104,7 @@ CREATE UNIQUE INDEX devices_ios ON devices (lower(token)) WHERE platform = 'ios'
 CREATE TABLE external_ids (
     agent_id    TEXT COLLATE "C" NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
     product     TEXT COLLATE "C" NOT NULL CHECK (product <> ''),
-    external_id TEXT COLLATE "C" NOT NULL CHECK (external_id <> ''),
+    external_id TEXT COLLATE "C" NOT NULL CHECK (external_id NOT IN ('', '.', '..')),
     PRIMARY KEY (agent_id, product),
     UNIQUE (product, external_id)
 );

@@ -66,6 +66,9 @@ fn is_product(name: &str) -> bool {
 fn fault(id: &str) -> Option<String> {
     if id.is_empty() {
         Some("is empty".to_owned())
+    } else if matches!(id, "." | "..") {
+        // In an address it would be taken for a folder.
+        Some(format!("\"{id}\" is no id"))
     } else if id.chars().count() > LONGEST_ID {
         Some(format!("is longer than {LONGEST_ID} characters"))
     } else if id.chars().any(super::is_unprintable) {

@@ -217,6 +217,9 @@ pub(super) fn identifier(
     let id = fields.text(field, findings)?;
     let fault = if id.is_empty() {
         "is empty".to_owned()
+    } else if matches!(id.as_str(), "." | "..") {
+        // In an address, ours or a product's, it would be taken for a folder.
+        format!("\"{id}\" is no id")
     } else if id.len() > LONGEST_ID {
         format!("is longer than {LONGEST_ID} bytes")
     } else if id.chars().any(super::is_unprintable) {

@@ -76,6 +76,38 @@ fn mistakes_are_named() {
         ),
         (
             "max_in_flight = 2",
+            "max_in_flight = 2\nfoo = 1",
+            "line 7: unknown field `foo`",
+        ),
+        (
+            "max_in_flight = 2",
+            "max_in_flight = 2\nread = { request = { method = \"GET\", path = \"/\" }, status = \"state\" }",
+            "no JSON pointer",
+        ),
+        (
+            "max_in_flight = 2",
+            "max_in_flight = 2\ncheck = { method = \"GET\", path = \"/{agent}\" }",
+            "check.path: {agent} cannot stand here",
+        ),
+        (
+            "max_in_flight = 2",
+            "max_in_flight = 2\nread = { request = { method = \"GET\", path = \"/?from={offset}\" }, items = \"\", key = \"/id\", status = \"/state\" }",
+            "{offset} cannot stand here",
+        ),
+        (
+            "max_in_flight = 2",
+            "max_in_flight = 2\nread = { request = { method = \"GET\", path = \"/\" }, items = \"\", key = \"/id\", pages = { total = \"/n\" }, status = \"/state\" }",
+            "whose path holds {offset}",
+        ),
+    ];
+    refused(&rows);
+}
+
+#[test]
+fn what_would_set_the_wrong_agents_or_nobody_is_named() {
+    let rows = [
+        (
+            "max_in_flight = 2",
             "max_in_flight = 2\nlease = { renew_every_seconds = 3_000_000_000, ends_after_seconds = 4_000_000_000 }",
             "half",
         ),
@@ -105,32 +137,12 @@ fn mistakes_are_named() {
             "Host = \"a\", \"x-key\"",
             "Host is not for a description to set",
         ),
-        (
-            "max_in_flight = 2",
-            "max_in_flight = 2\nfoo = 1",
-            "line 7: unknown field `foo`",
-        ),
-        (
-            "max_in_flight = 2",
-            "max_in_flight = 2\nread = { request = { method = \"GET\", path = \"/\" }, status = \"state\" }",
-            "no JSON pointer",
-        ),
-        (
-            "max_in_flight = 2",
-            "max_in_flight = 2\ncheck = { method = \"GET\", path = \"/{agent}\" }",
-            "check.path: {agent} cannot stand here",
-        ),
-        (
-            "max_in_flight = 2",
-            "max_in_flight = 2\nread = { request = { method = \"GET\", path = \"/?from={offset}\" }, items = \"\", key = \"/id\", status = \"/state\" }",
-            "{offset} cannot stand here",
-        ),
-        (
-            "max_in_flight = 2",
-            "max_in_flight = 2\nread = { request = { method = \"GET\", path = \"/\" }, items = \"\", key = \"/id\", pages = { total = \"/n\" }, status = \"/state\" }",
-            "whose path holds {offset}",
-        ),
     ];
+    refused(&rows);
+}
+
+#[track_caller]
+fn refused(rows: &[(&str, &str, &str)]) {
     for (from, to, problem) in rows {
         let text = SOUND.replacen(from, to, 1);
         assert_ne!(text, SOUND);
