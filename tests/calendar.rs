@@ -313,7 +313,8 @@ fn outlook_calls_zones_as_windows_does() {
 fn a_line_may_be_folded_within_a_character() {
     let mut bytes = file(&["SUMMARY:No\u{eb}l\nDTSTART;VALUE=DATE:20261225"]).into_bytes();
     let at = bytes.iter().position(|byte| *byte == 0xC3).unwrap();
-    bytes.splice(at + 1..at + 1, *b"\r\n ");
+    let within = at + 1;
+    bytes.splice(within..within, *b"\r\n ");
     let found = read_holidays(&bytes).unwrap();
     assert_eq!(found.items, ["2026-12-25".parse().unwrap()]);
     bytes[at] = b'x';
