@@ -99,6 +99,11 @@ impl Driver {
         })
     }
 
+    /// How many requests may be under way at the same time.
+    pub fn most_in_flight(&self) -> usize {
+        self.max_in_flight
+    }
+
     /// The product.
     pub fn description(&self) -> &Description {
         &self.description

@@ -51,7 +51,9 @@ statements! {
     ACCEPTING = "SELECT count(*) FROM (
                      SELECT agent_id FROM agent_state WHERE status = 'online'
                      UNION ALL SELECT agent_id FROM agent_state WHERE accepts AND status = 'invisible') AS on_duty";
-    GONE_OFF = "SELECT agent_id FROM agent_state WHERE agent_id {in_list} AND NOT accepts";
+    // A clock that stepped back would leave them due long after the product has let everybody go.
+    PULL_LEASES = "UPDATE presence_leases SET renew_at = $1 WHERE renew_at > $2";
+    GONE_OFF = "SELECT agent_id, status FROM agent_state WHERE agent_id {in_list} AND NOT accepts AND status IS NOT NULL";
     WALK = "SELECT after_agent, begun_at, step_at FROM presence_walk {lock}";
     STEP = "UPDATE presence_walk SET after_agent = $1, begun_at = $2, step_at = $3";
     TOLD_AFTER = concat!(told!(), "WHERE s.agent_id > $1 AND s.status IS NOT NULL ORDER BY s.agent_id LIMIT $2");
@@ -113,10 +115,18 @@ type ToldRow = (
 );
 
 impl Tx {
-    /// Brings the list of leases in line with who gets conversations; new ones are due at `first` (UTC).
-    pub async fn settle_leases(&mut self, first: Timestamp) -> Result<(), StoreError> {
-        run!(self, execute ADD_LEASES, ms(first))?;
+    /// Brings the list of leases in line with who gets conversations at `now` (UTC), each to be renewed
+    /// every `every`: the first renewal follows the event that took the agent online.
+    pub async fn settle_leases(
+        &mut self,
+        now: Timestamp,
+        every: SignedDuration,
+    ) -> Result<(), StoreError> {
+        run!(self, execute ADD_LEASES, ms(now + every))?;
         run!(self, execute DROP_LEASES)?;
+        // Workers' clocks differ by less than half of that.
+        let never = ms(now + every) + every.as_millis() as i64 / 2;
+        run!(self, execute PULL_LEASES, ms(now), never)?;
         Ok(())
     }
 
@@ -154,13 +164,17 @@ impl Tx {
         Ok(count)
     }
 
-    /// Those of these agents who get no conversations any more.
+    /// Those of these agents who get no conversations any more, and what is to be shown of them.
     pub async fn gone_off<'a>(
         &mut self,
         agents: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Vec<String>, StoreError> {
-        let rows: Vec<(String,)> = run!(self, all GONE_OFF, list(agents))?;
-        Ok(rows.into_iter().map(|(agent,)| agent).collect())
+    ) -> Result<Vec<(String, Shown)>, StoreError> {
+        let rows: Vec<(String, String)> = run!(self, all GONE_OFF, list(agents))?;
+        let shown = |(agent, status): (String, String)| {
+            let status = word("agent_state", "status", &agent, &status, Status::from_word)?;
+            Ok((agent, Shown::of(status, false)))
+        };
+        rows.into_iter().map(shown).collect()
     }
 
     /// The next agents of the walk; none if its next step is due after `now` (UTC).

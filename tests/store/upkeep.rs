@@ -18,6 +18,7 @@ on_both!(
     whoever_is_on_duty_has_a_lease,
     two_workers_renew_once,
     a_renewal_that_failed_is_due_sooner,
+    a_clock_that_steps_back_lets_nobody_go,
     one_walk_goes_through_everybody,
     a_status_is_posted_again_unless_it_changed,
     another_receiver_is_told_everything_once,
@@ -42,7 +43,7 @@ fn team(db: &Database, statuses: &[(&str, bool)]) {
 
 async fn claim(store: &Store, now: Timestamp, next: Timestamp, limit: i64) -> Vec<String> {
     let mut tx = store.begin().await.unwrap();
-    tx.settle_leases(next).await.unwrap();
+    tx.settle_leases(now, next.duration_since(now)).await.unwrap();
     let mut claimed = tx.claim_leases(now, next, limit).await.unwrap();
     tx.commit().await.unwrap();
     claimed.sort();
@@ -78,7 +79,7 @@ async fn whoever_is_on_duty_has_a_lease(db: Database) {
     let mut tx = db.store.snapshot().await.unwrap();
     assert_eq!(tx.count_accepting().await.unwrap(), 2);
     assert_eq!(tx.next_lease().await.unwrap(), Some(minute(4)));
-    assert_eq!(tx.gone_off(["a-0", "a-1", "a-9"]).await.unwrap(), ["a-0"]);
+    assert_eq!(tx.gone_off(["a-0", "a-1", "a-9"]).await.unwrap(), [("a-0".to_owned(), Shown::Offline)]);
     tx.commit().await.unwrap();
 }
 
@@ -113,6 +114,17 @@ async fn a_renewal_that_failed_is_due_sooner(db: Database) {
     assert_eq!(
         claim(&db.store, at("09:01:05"), at("09:02:05"), 10).await,
         ["a-1"]
+    );
+}
+
+async fn a_clock_that_steps_back_lets_nobody_go(db: Database) {
+    team(&db, &[("online", true); 2]);
+    claim(&db.store, at("09:00:00"), at("09:01:00"), 0).await;
+    assert!(claim(&db.store, at("08:59:50"), at("09:00:50"), 10).await.is_empty(), "ten seconds are no matter");
+    assert_eq!(
+        claim(&db.store, at("08:00:00"), at("08:01:00"), 10).await,
+        ["a-0", "a-1"],
+        "an hour's wait would be their end"
     );
 }
 

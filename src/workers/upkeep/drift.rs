@@ -42,13 +42,13 @@ pub struct Look {
 impl Upkeep {
     /// The next step of the walk, if it is due: compares some agents and mends what drifted.
     pub async fn compare_some(&self) -> Result<Vec<Look>, StoreError> {
-        let now = self.shared.clock.now();
+        let now = self.hands.shared.clock.now();
         let stride = Stride {
             agents: self.step() as i64,
             pause: SignedDuration::try_from(self.stride_pause()).unwrap_or(SignedDuration::MAX),
             every: self.check_every,
         };
-        let told = self.shared.store.unit(move |store| async move {
+        let told = self.hands.shared.store.unit(move |store| async move {
             let mut tx = store.begin().await?;
             let told = tx.walk(now, stride).await?;
             tx.commit().await?;
@@ -59,8 +59,8 @@ impl Upkeep {
             return Ok(Vec::new());
         }
         // What the walk asks beyond the pace is owed, and holds up whoever comes next.
-        let granted = self.pace().take(now, self.requests());
-        self.pace().settle(granted, self.requests());
+        let granted = self.gate().pace().take(now, self.requests());
+        self.gate().pace().settle(granted, self.requests());
         match self.compare(told, false, true).await? {
             Ok(looks) => Ok(looks),
             Err(judgement) => {
@@ -72,7 +72,7 @@ impl Upkeep {
 
     /// How many agents are compared at once.
     pub fn step(&self) -> usize {
-        match self.driver.reads() {
+        match self.driver().reads() {
             0 | 1 => FEW,
             many => many.min(MANY),
         }
@@ -80,7 +80,7 @@ impl Upkeep {
 
     /// How many requests a step takes.
     pub(super) fn requests(&self) -> usize {
-        self.step().div_ceil(self.driver.reads().max(1))
+        self.step().div_ceil(self.driver().reads().max(1))
     }
 
     /// Between two steps.
@@ -97,15 +97,15 @@ impl Upkeep {
         force: bool,
         mend: bool,
     ) -> Result<Result<Vec<Look>, Judgement>, StoreError> {
-        let now = self.shared.clock.now();
+        let now = self.hands.shared.clock.now();
         let agents = told.iter().map(|told| told.agent.clone()).collect();
-        let names = self.names(agents).await?;
+        let names = self.hands.names(agents).await?;
         let there: Vec<&str> = told.iter().map(|told| names.of(&told.agent)).collect();
-        let mut shown = match self.driver.read(&there, now).await {
+        let mut shown = match self.driver().read(&there, now).await {
             Ok(shown) => shown,
             Err(judgement) => return Ok(Err(judgement)),
         };
-        let description = self.driver.description();
+        let description = self.driver().description();
         let looks = told.into_iter().map(|told| {
             let word = shown.remove(names.of(&told.agent));
             let right = word
@@ -149,7 +149,7 @@ impl Upkeep {
         if seen.is_empty() && again.is_empty() {
             return Ok(());
         }
-        let ended = self.shared.store.unit(move |store| async move {
+        let ended = self.hands.shared.store.unit(move |store| async move {
             let mut tx = store.begin().await?;
             tx.note_seen(&seen).await?;
             let (mended, ended) = store.post_again(&mut tx, &again, now).await?;
@@ -166,7 +166,7 @@ impl Upkeep {
             );
         }
         tell::ended(&ended);
-        self.shared.send_wake.notify_waiters();
+        self.hands.shared.send_wake.notify_waiters();
         Ok(())
     }
 }

@@ -286,7 +286,7 @@ impl Stage {
             lease: Duration::from_mins(1),
             request_timeout: Duration::from_secs(10),
         };
-        let pace = || Arc::new(Mutex::new(Pace::new(100_000)));
+        let pace = || Pace::new(100_000);
         let push = |kind| {
             let model = Arc::new(PushModel(kind, Arc::clone(&self.receivers)));
             Lane::new(shared.clone(), model, limits, pace(), Arc::clone(&scan))
