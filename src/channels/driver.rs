@@ -24,6 +24,7 @@ use tokio::time::Sleep;
 use url::Url;
 
 use self::credentials::Credentials;
+pub use self::read::Reading;
 use super::{
     Channel, ChannelError,
     answer::{Answer, LONGEST_WAIT, excerpt},
@@ -102,6 +103,15 @@ impl Driver {
     /// How many requests may be under way at the same time.
     pub fn most_in_flight(&self) -> usize {
         self.max_in_flight
+    }
+
+    /// Whom this tells: product, address and account. No secret.
+    pub fn identity(&self) -> String {
+        let (product, account) = (&self.description.product, &self.account);
+        format!(
+            "{product} {} {account}",
+            self.base.as_str().trim_end_matches('/')
+        )
     }
 
     /// The product.
@@ -197,7 +207,7 @@ impl Driver {
         values: &Values<'_>,
         access: &credentials::Access,
     ) -> Result<reqwest::Request, String> {
-        let url = below(&self.base, &filled.path).map_err(|error| error.to_string())?;
+        let url = below(&self.base, &filled.path)?;
         let method = reqwest::Method::from_bytes(filled.method.as_str().as_bytes())
             .map_err(|error| error.to_string())?;
         let mut wire = reqwest::Request::new(method, url);
@@ -366,9 +376,18 @@ fn base(options: &Options) -> Result<Url, ChannelError> {
     }
 }
 
-/// `path` below `base`, whose own path stays.
-fn below(base: &Url, path: &str) -> Result<Url, url::ParseError> {
-    Url::parse(&format!("{}{path}", base.as_str().trim_end_matches('/')))
+/// `path` below `base`, whose own path stays. An id such as `..` would lead elsewhere, with our
+/// credentials: that is refused.
+fn below(base: &Url, path: &str) -> Result<Url, String> {
+    let whole = format!("{}{path}", base.as_str().trim_end_matches('/'));
+    let url = Url::parse(&whole).map_err(|error| error.to_string())?;
+    let plain = path.split(['?', '#']).next().unwrap_or_default();
+    let own = base.path().trim_end_matches('/');
+    let expected = format!("{own}{plain}").matches('/').count();
+    if url.path().matches('/').count() != expected.max(1) {
+        return Err("id_leads_elsewhere".to_owned());
+    }
+    Ok(url)
 }
 
 fn sensitive(mut value: HeaderValue) -> HeaderValue {
@@ -382,5 +401,36 @@ impl std::fmt::Debug for Driver {
             .field("product", &self.description.product)
             .field("host", &self.base.host_str())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_id_leads_out_of_its_place() {
+        let base = |text: &str| Url::parse(text).unwrap();
+        let well = below(
+            &base("https://chat.example/x/"),
+            "/agents/a%2Fb?ids=..&x=/../y",
+        )
+        .unwrap();
+        assert_eq!(
+            well.as_str(),
+            "https://chat.example/x/agents/a%2Fb?ids=..&x=/../y"
+        );
+        assert!(below(&base("https://chat.example"), "").is_ok());
+        for path in [
+            "/agents/..",
+            "/agents/../status",
+            "/agents/./status",
+            "/agents/%2e%2E/x",
+        ] {
+            assert!(
+                below(&base("https://chat.example/x"), path).is_err(),
+                "{path}"
+            );
+        }
     }
 }

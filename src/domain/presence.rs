@@ -62,7 +62,8 @@ pub enum Posting {
     Nobody,
     /// The presence API, of statuses and modes.
     PresenceApi,
-    /// A chat product, named as in `external`, of statuses alone: it knows no modes.
+    /// A chat product, of statuses alone: it knows no modes. The text tells it from every other, and from
+    /// another account of the same.
     Product(String),
 }
 

@@ -47,18 +47,20 @@ impl Store {
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         let on = if posting.statuses() { "on" } else { "off" };
+        let receiver = posting.receiver();
         let mut tx = self.snapshot().await?;
         let was = tx.meta(POSTING).await?;
         let told = tx.meta(RECEIVER).await?;
         tx.commit().await?;
-        let another = told
-            .as_deref()
-            .zip(posting.receiver())
-            .is_some_and(|(a, b)| a != b);
-        if was.as_deref() == Some(on) && !another {
+        if was.as_deref() == Some(on) && !is_another(told.as_deref(), receiver) {
             return Ok(0);
         }
         let mut tx = self.begin().await?;
+        // Of several workers that start at once one tells it; the others wait here and then see that it
+        // is done.
+        tx.set_meta(POSTING, on).await?;
+        let told = tx.meta(RECEIVER).await?;
+        let another = is_another(told.as_deref(), receiver);
         let mut posted = 0;
         if posting.modes() {
             posted += tx.post_missing_modes(now).await?;
@@ -68,8 +70,7 @@ impl Store {
         } else if posting.statuses() {
             posted += tx.post_missing(now).await?;
         }
-        tx.set_meta(POSTING, on).await?;
-        if let Some(receiver) = posting.receiver() {
+        if let Some(receiver) = receiver {
             tx.set_meta(RECEIVER, receiver).await?;
         }
         tx.commit().await?;
@@ -96,6 +97,10 @@ impl Store {
             posted += seen.len();
         }
     }
+}
+
+fn is_another(told: Option<&str>, receiver: Option<&str>) -> bool {
+    told.zip(receiver).is_some_and(|(a, b)| a != b)
 }
 
 impl Tx {

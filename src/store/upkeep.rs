@@ -55,6 +55,7 @@ statements! {
     PULL_LEASES = "UPDATE presence_leases SET renew_at = $1 WHERE renew_at > $2";
     GONE_OFF = "SELECT agent_id, status FROM agent_state WHERE agent_id {in_list} AND NOT accepts AND status IS NOT NULL";
     WALK = "SELECT after_agent, begun_at, step_at FROM presence_walk {lock}";
+    NEXT_STEP = "SELECT step_at FROM presence_walk";
     STEP = "UPDATE presence_walk SET after_agent = $1, begun_at = $2, step_at = $3";
     TOLD_AFTER = concat!(told!(), "WHERE s.agent_id > $1 AND s.status IS NOT NULL ORDER BY s.agent_id LIMIT $2");
     TOLD_OF = concat!(told!(), "WHERE s.agent_id {in_list} AND s.status IS NOT NULL ORDER BY s.agent_id");
@@ -177,11 +178,26 @@ impl Tx {
         rows.into_iter().map(shown).collect()
     }
 
+    /// When (UTC) the next step of the walk is due. A clock that ran ahead and back holds no walk up for
+    /// longer than one takes.
+    pub async fn next_step(
+        &mut self,
+        now: Timestamp,
+        stride: Stride,
+    ) -> Result<Timestamp, StoreError> {
+        let (step,): (i64,) = run!(self, one NEXT_STEP)?;
+        let step = if is_due(step, now, stride) {
+            ms(now)
+        } else {
+            step
+        };
+        super::instant("presence_walk", "step_at", "", step)
+    }
+
     /// The next agents of the walk; none if its next step is due after `now` (UTC).
     pub async fn walk(&mut self, now: Timestamp, stride: Stride) -> Result<Vec<Told>, StoreError> {
         let (after, begun, step): (String, i64, i64) = run!(self, one WALK)?;
-        // A clock that ran ahead and back holds no walk up for longer than one takes.
-        if step > ms(now) && step - ms(now) <= stride.every.as_millis() as i64 {
+        if !is_due(step, now, stride) {
             return Ok(Vec::new());
         }
         let told = self.told_after(&after, stride.agents).await?;
@@ -265,6 +281,11 @@ impl Store {
         });
         Ok((seen.collect(), ended))
     }
+}
+
+fn is_due(step: i64, now: Timestamp, stride: Stride) -> bool {
+    let wait = step - ms(now);
+    wait <= 0 || wait > stride.every.as_millis() as i64
 }
 
 fn told(row: ToldRow) -> Result<Told, StoreError> {

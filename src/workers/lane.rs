@@ -32,11 +32,7 @@ use super::{
 };
 use crate::{
     channels::Channel,
-    domain::{
-        breaker::Allowance,
-        delivery::DeliveryState,
-        pace::Pace,
-    },
+    domain::{breaker::Allowance, delivery::DeliveryState, pace::Pace},
     store::{Claimed, Crashed, StoreError},
 };
 
@@ -208,7 +204,11 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             Err(wait) => return Ok(Round::Wait(wait)),
         };
         let batch = self.channel.batch();
-        let granted = self.state.gate.pace().take(now, requests.min(CLAIM.div_ceil(batch)));
+        let granted = self
+            .state
+            .gate
+            .pace()
+            .take(now, requests.min(CLAIM.div_ceil(batch)));
         if granted == 0 {
             return Ok(Round::Wait(Wait::Paced(self.state.gate.pace().next_in())));
         }

@@ -109,7 +109,7 @@ impl Receivers {
     /// Who is told of changes of status.
     pub fn posting(&self) -> Posting {
         match (&self.driver, &self.presence) {
-            (Some(driver), _) => Posting::Product(driver.description().external.clone()),
+            (Some(driver), _) => Posting::Product(driver.identity()),
             (None, Some(_)) => Posting::PresenceApi,
             (None, None) => Posting::Nobody,
         }

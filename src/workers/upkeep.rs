@@ -26,6 +26,8 @@ use crate::{
 
 /// After the database failed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A look at least so often whether the walk goes on: the clock may have stepped.
+const LOOK: Duration = Duration::from_mins(1);
 /// A round at least so often: who came on duty meanwhile needs a lease.
 const ROUND: Duration = Duration::from_secs(5);
 
@@ -90,10 +92,16 @@ impl Upkeep {
 
     async fn walk_loop(&self, stop: &CancellationToken) {
         while self.driver().reads() > 0 && !stop.is_cancelled() {
-            if let Err(error) = self.compare_some().await {
+            let next = match self.compare_some().await {
+                Ok(_) => self.next_step_in().await,
+                Err(error) => Err(error),
+            };
+            let wait = next.unwrap_or_else(|error| {
                 tracing::error!(error = %chain(&error), "comparison_failed");
-            }
-            tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(self.stride_pause()) => {} }
+                PAUSE
+            });
+            let wait = wait.clamp(PAUSE, LOOK);
+            tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(wait) => {} }
         }
     }
 

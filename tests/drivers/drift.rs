@@ -216,6 +216,53 @@ async fn a_receiver_in_anothers_place_is_told_everything() {
     assert_eq!(told.count(), 3, "and told once");
 }
 
+#[tokio::test]
+async fn whoever_is_removed_is_taken_off_in_the_product() {
+    let stage = stage(NOON, "").await;
+    product(&stage).add_agent(0);
+    product(&stage).add_agent(1);
+    stage.import(&team()).await;
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["online", "online"]);
+    let mut tx = stage.store.begin().await.unwrap();
+    tx.remove_agents(["ana", "bea"]).await.unwrap();
+    tx.commit().await.unwrap();
+    // Somebody else has bea's place there before she is told off.
+    stage
+        .import(
+            &team()
+                .lines()
+                .last()
+                .unwrap()
+                .replace(r#""id":"bea""#, r#""id":"cleo""#),
+        )
+        .await;
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["offline", "online"]);
+}
+
+#[tokio::test]
+async fn another_account_of_the_same_product_is_told_everything() {
+    let mut stage = stage(NOON, "").await;
+    product(&stage).add_agent(0);
+    product(&stage).add_agent(1);
+    stage.import(&team()).await;
+    let config = Config::load(
+        Some(&stage.world.config_path),
+        std::iter::empty(),
+        Path::new("/"),
+    );
+    let right = config.unwrap();
+    let mut wrong = right.clone();
+    wrong.driver.as_mut().unwrap().account = Some("4".to_owned());
+    stage.restart_with(&wrong);
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["offline", "offline"]);
+    stage.restart_with(&right);
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["online", "online"]);
+}
+
 /// The presence API of the same world.
 fn presence(stage: &Stage) -> shiftbell::config::Presence {
     shiftbell::config::Presence {

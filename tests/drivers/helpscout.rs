@@ -82,10 +82,10 @@ async fn what_is_read_is_not_live_chat() {
     let desk = Desk::of("helpscout").await;
     let (ana, driver) = (desk.product().add_agent(0), desk.driver());
     desk.tell(&driver, &ana, Shown::Online).await;
-    let read = driver.read(&[&ana, "999"], desk.now()).await.unwrap();
+    let read = driver.read(&[&ana, "999"], desk.now()).await.shown;
     assert_eq!(read, [(ana.clone(), json!("active"))].into());
     desk.product().set_there(&ana, "away");
-    let read = driver.read(&[&ana], desk.now()).await.unwrap();
+    let read = driver.read(&[&ana], desk.now()).await.shown;
     assert!(!driver.description().means(&read[&ana], Shown::Online));
 }
 

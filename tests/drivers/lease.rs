@@ -230,7 +230,10 @@ async fn a_renewal_that_hangs_holds_up_nobody() {
         let renewed = async |since: usize| {
             let record = product(&stage).record();
             let all = |received: &[Arc<ReceivedRequest>]| {
-                let new = received.iter().skip(since).map(|request| request.target.as_str());
+                let new = received
+                    .iter()
+                    .skip(since)
+                    .map(|request| request.target.as_str());
                 let new: Vec<&str> = new.collect();
                 let asked_for = |id: &String| new.iter().any(|target| target.contains(id));
                 ids[1..].iter().all(asked_for)

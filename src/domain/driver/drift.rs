@@ -41,11 +41,13 @@ pub enum Found {
     NotTaken,
     /// It knows no such agent.
     Unknown,
+    /// It could not tell now.
+    Unread,
 }
 
 crate::domain::presence::words!(Found {
     Agrees => "agrees", Pending => "pending", SetThere => "set_there", Drifted => "drifted",
-    NotTaken => "not_taken", Unknown => "unknown_agent",
+    NotTaken => "not_taken", Unknown => "unknown_agent", Unread => "unread",
 });
 
 impl Found {
@@ -54,7 +56,7 @@ impl Found {
         match self {
             Self::Drifted => true,
             Self::SetThere | Self::NotTaken => force,
-            Self::Agrees | Self::Pending | Self::Unknown => false,
+            Self::Agrees | Self::Pending | Self::Unknown | Self::Unread => false,
         }
     }
 }
@@ -170,6 +172,7 @@ mod tests {
             Found::Drifted,
             Found::NotTaken,
             Found::Unknown,
+            Found::Unread,
         ];
         let mended = |force| {
             all.into_iter()

@@ -52,7 +52,6 @@ impl Values<'_> {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         Some(match name {
             "agent" => self.agent.into(),
-            "agents" => self.agents.join(",").into(),
             "job" => self.job.into(),
             "offset" => self.offset.to_string().into(),
             "account" => self.account.into(),
@@ -81,6 +80,11 @@ impl Values<'_> {
         for piece in pieces(text) {
             match piece {
                 Piece::Literal(literal) => out.push_str(literal),
+                // The commas between ids are ours; one inside an id would make two of it.
+                Piece::Name("agents") => {
+                    let ids: Vec<String> = self.agents.iter().map(|id| encode(id)).collect();
+                    out.push_str(&ids.join(","));
+                }
                 Piece::Name(name) => out.push_str(&encode(&self.get(name).unwrap_or_default())),
             }
         }
@@ -177,12 +181,12 @@ fn only_name(text: &str) -> Option<&str> {
     }
 }
 
-/// RFC 3986: everything but the unreserved characters, and commas, which lists need.
+/// RFC 3986: everything but the unreserved characters.
 fn percent_encoded(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for byte in value.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b',' => {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
                 out.push(byte.into());
             }
             _ => write!(out, "%{byte:02X}").expect("a String takes everything"),
@@ -214,17 +218,20 @@ mod tests {
         let word = Word::new(false);
         let filled = request.fill(&Values {
             agent: "a/../b?ü",
-            agents: &["1", "2"],
+            agents: &["1", "2,3"],
             status: Some(&word),
             account: "7",
             ..Values::default()
         });
-        assert_eq!(filled.path, "/a/7/agents/a%2F..%2Fb%3F%C3%BC?ids=1,2&x=");
+        assert_eq!(
+            filled.path,
+            "/a/7/agents/a%2F..%2Fb%3F%C3%BC?ids=1,2%2C3&x="
+        );
         let (kind, body) = filled.body.unwrap();
         assert_eq!(kind, "application/json");
         assert_eq!(
             serde_json::from_str::<Value>(&body).unwrap(),
-            json!({"id": "a/../b?ü", "say": "is false", "now": false, "deep": [{"n": false}], "n": 3, "ids": ["1", "2"]})
+            json!({"id": "a/../b?ü", "say": "is false", "now": false, "deep": [{"n": false}], "n": 3, "ids": ["1", "2,3"]})
         );
         assert_eq!(filled.expect["/state"], json!(false));
     }

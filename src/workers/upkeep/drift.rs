@@ -9,10 +9,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::Upkeep;
+use super::{Upkeep, until};
 use crate::{
     domain::{
-        delivery::Judgement,
+        breaker::Allowance,
+        delivery::{Judgement, Verdict},
         driver::drift::{Found, Told},
     },
     store::{Again, Seen, StoreError, Stride},
@@ -40,15 +41,21 @@ pub struct Look {
 }
 
 impl Upkeep {
-    /// The next step of the walk, if it is due: compares some agents and mends what drifted.
+    /// The next step of the walk, if it is due: compares some agents and mends what drifted. While nothing
+    /// is due it only reads.
     pub async fn compare_some(&self) -> Result<Vec<Look>, StoreError> {
         let now = self.hands.shared.clock.now();
-        let stride = Stride {
-            agents: self.step() as i64,
-            pause: SignedDuration::try_from(self.stride_pause()).unwrap_or(SignedDuration::MAX),
-            every: self.check_every,
-        };
+        if let Allowance::Nothing(_) = self.gate().allowance(now, 0) {
+            return Ok(Vec::new());
+        }
+        let stride = self.stride();
         let told = self.hands.shared.store.unit(move |store| async move {
+            let mut tx = store.snapshot().await?;
+            let due = tx.next_step(now, stride).await?;
+            tx.commit().await?;
+            if due > now {
+                return Ok(Vec::new());
+            }
             let mut tx = store.begin().await?;
             let told = tx.walk(now, stride).await?;
             tx.commit().await?;
@@ -65,8 +72,32 @@ impl Upkeep {
             Ok(looks) => Ok(looks),
             Err(judgement) => {
                 tracing::warn!(reason = judgement.reason, "statuses_not_read");
+                // That it may not be read says nothing of whether it may be set.
+                if judgement.verdict == Verdict::Slow {
+                    self.gate().learn(&judgement, self.hands.shared.clock.now());
+                }
                 Ok(Vec::new())
             }
+        }
+    }
+
+    /// How long until the next step of the walk.
+    pub(super) async fn next_step_in(&self) -> Result<Duration, StoreError> {
+        let (now, stride) = (self.hands.shared.clock.now(), self.stride());
+        let next = self.hands.shared.store.unit(move |store| async move {
+            let mut tx = store.snapshot().await?;
+            let next = tx.next_step(now, stride).await?;
+            tx.commit().await?;
+            Ok(next)
+        });
+        Ok(until(next.await?, now))
+    }
+
+    fn stride(&self) -> Stride {
+        Stride {
+            agents: self.step() as i64,
+            pause: SignedDuration::try_from(self.stride_pause()).unwrap_or(SignedDuration::MAX),
+            every: self.check_every,
         }
     }
 
@@ -90,7 +121,8 @@ impl Upkeep {
     }
 
     /// Compares what was told of these agents with what the product shows; with `mend`, posts again what
-    /// drifted, and with `force` what was set there, too. The inner error says why nothing could be read.
+    /// drifted, and with `force` what was set there, too. The inner error says why not everybody could be
+    /// read; whoever was is mended all the same.
     pub async fn compare(
         &self,
         told: Vec<Told>,
@@ -101,17 +133,21 @@ impl Upkeep {
         let agents = told.iter().map(|told| told.agent.clone()).collect();
         let names = self.hands.names(agents).await?;
         let there: Vec<&str> = told.iter().map(|told| names.of(&told.agent)).collect();
-        let mut shown = match self.driver().read(&there, now).await {
-            Ok(shown) => shown,
-            Err(judgement) => return Ok(Err(judgement)),
-        };
+        let mut reading = self.driver().read(&there, now).await;
+        // Whoever asked for this has paid for so many.
+        self.gate().pace().settle(self.requests(), reading.asked);
+        let cut_short = reading.failed.is_some();
         let description = self.driver().description();
         let looks = told.into_iter().map(|told| {
-            let word = shown.remove(names.of(&told.agent));
+            let id = names.of(&told.agent);
+            let word = reading.shown.remove(id);
             let right = word
                 .as_ref()
                 .map(|word| description.means(word, told.shown));
-            let found = told.found(right, description.proves());
+            let found = match right {
+                None if cut_short || reading.unread.contains(id) => Found::Unread,
+                right => told.found(right, description.proves()),
+            };
             let mended = mend && found.is_to_mend(force);
             Look {
                 told,
@@ -127,7 +163,7 @@ impl Upkeep {
         if mend {
             self.mend(&looks, now).await?;
         }
-        Ok(Ok(looks))
+        Ok(reading.failed.map_or(Ok(looks), Err))
     }
 
     async fn mend(&self, looks: &[Look], now: Timestamp) -> Result<(), StoreError> {

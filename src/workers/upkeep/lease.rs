@@ -80,11 +80,7 @@ impl Upkeep {
     }
 
     /// Claims what is due and can be asked for now, and begins to renew it. When (UTC) to look again.
-    async fn round(
-        &self,
-        lease: Lease,
-        under_way: &mut UnderWay,
-    ) -> Result<Timestamp, StoreError> {
+    async fn round(&self, lease: Lease, under_way: &mut UnderWay) -> Result<Timestamp, StoreError> {
         let now = self.hands.shared.clock.now();
         let next = now + seconds(lease.renew_every_seconds);
         let (want, look_again) = self.places_free(now);
