@@ -58,12 +58,22 @@ statements! {
     NEXT_STEP = "SELECT step_at FROM presence_walk";
     STEP = "UPDATE presence_walk SET after_agent = $1, begun_at = $2, step_at = $3";
     TOLD_AFTER = concat!(told!(), "WHERE s.agent_id > $1 AND s.status IS NOT NULL ORDER BY s.agent_id LIMIT $2");
+    TOLD_LATELY = concat!(told!(), "WHERE s.agent_id IN (SELECT d.agent_id FROM deliveries d WHERE d.created_at >= $1
+                                        AND d.channel = 'presence' AND d.state = 'sent')
+                                      AND s.status IS NOT NULL AND s.sequence > COALESCE(c.confirmed, 0)
+                                      AND s.sequence > COALESCE(c.mended, 0)
+                                    ORDER BY s.agent_id LIMIT $2");
     TOLD_OF = concat!(told!(), "WHERE s.agent_id {in_list} AND s.status IS NOT NULL ORDER BY s.agent_id");
     SEEN = "INSERT INTO presence_seen (agent_id, confirmed, mended)
             SELECT agent_id, confirmed, mended FROM {rows(agent_id TEXT, confirmed BIGINT, mended BIGINT)}
             WHERE TRUE ORDER BY agent_id
             ON CONFLICT (agent_id) DO UPDATE SET confirmed = {later}(excluded.confirmed, presence_seen.confirmed),
                 mended = {later}(excluded.mended, presence_seen.mended)";
+    // What was told until now was told of somebody else.
+    RENAMED = "INSERT INTO presence_seen (agent_id, confirmed, mended)
+               SELECT agent_id, -sequence, 0 FROM agent_state WHERE agent_id {in_list} AND sequence > 0
+               ORDER BY agent_id
+               ON CONFLICT (agent_id) DO UPDATE SET confirmed = excluded.confirmed, mended = 0";
     AGAIN = "UPDATE agent_state SET sequence = agent_state.sequence + 1
              FROM {rows(agent_id TEXT, sequence BIGINT)}
              WHERE agent_state.agent_id = v.agent_id AND agent_state.sequence = v.sequence
@@ -220,6 +230,24 @@ impl Tx {
     pub async fn told_after(&mut self, after: &str, limit: i64) -> Result<Vec<Told>, StoreError> {
         let rows: Vec<ToldRow> = run!(self, all TOLD_AFTER, after, limit)?;
         rows.into_iter().map(told).collect()
+    }
+
+    /// What was told since `since` (UTC) of agents whom the product was not seen to show so, at most
+    /// `limit`, in the order of their ids.
+    pub async fn told_lately(
+        &mut self,
+        since: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Told>, StoreError> {
+        let rows: Vec<ToldRow> = run!(self, all TOLD_LATELY, ms(since), limit)?;
+        rows.into_iter().map(told).collect()
+    }
+
+    /// These agents (a JSON list) have another id in a product: what it took and showed until now says
+    /// nothing of them.
+    pub(super) async fn renamed(&mut self, agents: &str) -> Result<(), StoreError> {
+        run!(self, execute RENAMED, agents)?;
+        Ok(())
     }
 
     /// What was told of these agents.

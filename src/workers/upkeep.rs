@@ -26,6 +26,8 @@ use crate::{
 
 /// After the database failed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// After something was taken, before it is read back: more will follow.
+const SOON: Duration = Duration::from_secs(2);
 /// A look at least so often whether the walk goes on: the clock may have stepped.
 const LOOK: Duration = Duration::from_mins(1);
 /// A round at least so often: who came on duty meanwhile needs a lease.
@@ -101,7 +103,14 @@ impl Upkeep {
                 PAUSE
             });
             let wait = wait.clamp(PAUSE, LOOK);
-            tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(wait) => {} }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+                () = self.gate().takes_something(), if self.reads_back() => {
+                    let pause = self.stride_pause().max(SOON);
+                    tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(pause) => {} }
+                }
+            }
         }
     }
 

@@ -263,6 +263,59 @@ async fn another_account_of_the_same_product_is_told_everything() {
     assert_eq!(shown(&stage), ["online", "online"]);
 }
 
+#[tokio::test]
+async fn whoever_gets_another_id_there_is_told_under_the_new_one() {
+    let stage = stage(NOON, "").await;
+    product(&stage).add_agent(0);
+    product(&stage).add_agent(1);
+    let ana = team().lines().next().unwrap().to_owned();
+    stage.import(&ana).await;
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["online", "offline"]);
+    stage.import(&ana.replace("17", "18")).await;
+    stage.tick().await;
+    assert_eq!(
+        look(&stage, false).await,
+        [found("ana", Found::Drifted, true)]
+    );
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["online", "online"]);
+    product(&stage).set_there("18", "busy");
+    assert_eq!(
+        look(&stage, false).await,
+        [found("ana", Found::SetThere, false)]
+    );
+}
+
+/// Help Scout's answers prove nothing; somebody's own click right after the start of hours holds all the
+/// same.
+#[tokio::test]
+async fn what_was_sent_is_read_back_at_once_where_answers_prove_nothing() {
+    let options = WorldOptions {
+        driver: Some("helpscout".to_owned()),
+        ..WorldOptions::default()
+    };
+    let stage = Stage::set_with("2026-03-30T08:00:00Z", options, "").await;
+    let id = product(&stage).add_agent(0);
+    let ana = team().lines().next().unwrap().to_owned();
+    stage
+        .import(&ana.replace(
+            r#"{"chatwoot":"17"}"#,
+            &format!(r#"{{"helpscout":"{id}"}}"#),
+        ))
+        .await;
+    stage.tick().await;
+    stage.at("2026-03-30T09:00:00Z").await;
+    stage.tick().await;
+    let set = product(&stage).shown(&id).unwrap();
+    product(&stage).set_there(&id, "away");
+    assert_ne!(product(&stage).shown(&id).unwrap(), set);
+    assert_eq!(
+        look(&stage, false).await,
+        [found("ana", Found::SetThere, false)]
+    );
+}
+
 /// The presence API of the same world.
 fn presence(stage: &Stage) -> shiftbell::config::Presence {
     shiftbell::config::Presence {

@@ -16,7 +16,8 @@ pub struct Told {
     pub shown: Shown,
     /// The sequence of the change that says so.
     pub sequence: i64,
-    /// The last sequence that the product was seen to show, or 0.
+    /// The last sequence that the product was seen to show, or 0. Below 0: up to this one it was told of
+    /// another id than the agent has there now.
     pub confirmed: i64,
     /// The last sequence that was posted to mend a difference, or 0.
     pub mended: i64,
@@ -69,6 +70,8 @@ impl Told {
             _ if self.pending => Found::Pending,
             None => Found::Unknown,
             Some(true) => Found::Agrees,
+            // Whatever it took and shows, it is somebody else's.
+            Some(false) if self.confirmed == -self.sequence => Found::Drifted,
             Some(false) if self.confirmed == self.sequence || (self.sent && proves) => {
                 Found::SetThere
             }
@@ -154,6 +157,16 @@ mod tests {
                 },
                 Some(false),
                 false,
+                Found::Drifted,
+            ),
+            (
+                "told of another id",
+                Told {
+                    confirmed: -5,
+                    ..told()
+                },
+                Some(false),
+                true,
                 Found::Drifted,
             ),
             ("not there", told(), None, true, Found::Unknown),

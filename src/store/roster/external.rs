@@ -86,8 +86,10 @@ impl Tx {
         if wanted.is_empty() {
             return Ok(());
         }
+        let renamed = list(wanted.iter().map(|row| row.agent_id));
         let wanted = json(&wanted);
         run!(self, execute PUT_EXTERNAL, &wanted)?;
+        self.renamed(&renamed).await?;
         let taken: Option<(String, String, String, String, String)> =
             run!(self, optional TAKEN_EXTERNAL, &wanted)?;
         match taken {
@@ -114,6 +116,8 @@ impl Tx {
                 |(agent, product, _)| serde_json::json!({"agent_id": agent, "product": product}),
             );
             run!(self, execute DROP_EXTERNAL, json(&keys.collect::<Vec<_>>()))?;
+            self.renamed(&list(gone.iter().map(|(agent, ..)| agent.as_str())))
+                .await?;
         }
         Ok(kept)
     }

@@ -2,14 +2,18 @@
 //!
 //! Shared by the lane and whoever else asks the same receiver: what one of them learns holds for all.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use crate::{
     domain::{
         breaker::{Allowance, Breaker},
-        delivery::{ChannelKind, Judgement},
+        delivery::{ChannelKind, Judgement, Verdict},
         pace::Pace,
     },
     telemetry::metrics,
@@ -21,6 +25,14 @@ pub struct Gate {
     kind: ChannelKind,
     pace: Arc<Mutex<Pace>>,
     breaker: Arc<Mutex<Breaker>>,
+    taken: Arc<Taken>,
+}
+
+/// Whether the receiver took something.
+#[derive(Debug, Default)]
+struct Taken {
+    some: AtomicBool,
+    now: Notify,
 }
 
 impl Gate {
@@ -30,6 +42,7 @@ impl Gate {
             kind,
             pace: Arc::new(Mutex::new(pace)),
             breaker: Arc::default(),
+            taken: Arc::default(),
         }
     }
 
@@ -48,8 +61,27 @@ impl Gate {
         lock(&self.breaker).open_reason().map(str::to_owned)
     }
 
+    /// Whether the receiver took something since this was asked last.
+    pub fn took_something(&self) -> bool {
+        self.taken.some.swap(false, Ordering::AcqRel)
+    }
+
+    /// Waits until the receiver takes something.
+    pub async fn takes_something(&self) {
+        self.taken.now.notified().await;
+    }
+
+    /// Keeps in mind that the receiver took something.
+    pub fn note_taken(&self) {
+        self.taken.some.store(true, Ordering::Release);
+        self.taken.now.notify_one();
+    }
+
     /// Learns from an answer at `now` (UTC).
     pub fn learn(&self, judgement: &Judgement, now: Timestamp) {
+        if judgement.verdict == Verdict::Sent {
+            self.note_taken();
+        }
         let mut breaker = lock(&self.breaker);
         let was_open = breaker.open_reason().is_some();
         breaker.learn(judgement, now);

@@ -24,6 +24,8 @@ use crate::{
 /// Agents in one step of the walk, where one request reads many, and where it reads one.
 const MANY: usize = 500;
 const FEW: usize = 10;
+/// What was told so long ago at most is read back at once, if it was not yet; the walk comes by the rest.
+const LATELY: SignedDuration = SignedDuration::from_mins(15);
 /// The part of the pace that the walk takes.
 const SHARE: u32 = 4;
 
@@ -41,13 +43,44 @@ pub struct Look {
 }
 
 impl Upkeep {
-    /// The next step of the walk, if it is due: compares some agents and mends what drifted. While nothing
-    /// is due it only reads.
+    /// Reads back what was sent lately, where answers prove nothing, and takes the next step of the walk, if
+    /// it is due: compares some agents and mends what drifted. While nothing is due it only reads.
     pub async fn compare_some(&self) -> Result<Vec<Look>, StoreError> {
         let now = self.hands.shared.clock.now();
         if let Allowance::Nothing(_) = self.gate().allowance(now, 0) {
             return Ok(Vec::new());
         }
+        let mut looks = Vec::new();
+        if self.reads_back() && self.gate().took_something() {
+            let told = self.sent_lately(now).await?;
+            if told.len() == self.step() {
+                self.gate().note_taken();
+            }
+            looks = self.compare_at_cost(told, now).await?;
+        }
+        let told = self.walk(now).await?;
+        looks.extend(self.compare_at_cost(told, now).await?);
+        Ok(looks)
+    }
+
+    /// Whether it takes a look to learn that the product took a status. The sooner the better: what
+    /// somebody sets there before looks the same as a change that was never taken.
+    pub(super) fn reads_back(&self) -> bool {
+        self.can_compare() && !self.driver().description().proves()
+    }
+
+    async fn sent_lately(&self, now: Timestamp) -> Result<Vec<Told>, StoreError> {
+        let limit = self.step() as i64;
+        let told = self.hands.shared.store.unit(move |store| async move {
+            let mut tx = store.snapshot().await?;
+            let told = tx.told_lately(now - LATELY, limit).await?;
+            tx.commit().await?;
+            Ok(told)
+        });
+        told.await
+    }
+
+    async fn walk(&self, now: Timestamp) -> Result<Vec<Told>, StoreError> {
         let stride = self.stride();
         let told = self.hands.shared.store.unit(move |store| async move {
             let mut tx = store.snapshot().await?;
@@ -61,11 +94,18 @@ impl Upkeep {
             tx.commit().await?;
             Ok(told)
         });
-        let told = told.await?;
+        told.await
+    }
+
+    /// Compares and mends. What that asks beyond the pace is owed, and holds up whoever comes next.
+    async fn compare_at_cost(
+        &self,
+        told: Vec<Told>,
+        now: Timestamp,
+    ) -> Result<Vec<Look>, StoreError> {
         if told.is_empty() {
             return Ok(Vec::new());
         }
-        // What the walk asks beyond the pace is owed, and holds up whoever comes next.
         let granted = self.gate().pace().take(now, self.requests());
         self.gate().pace().settle(granted, self.requests());
         match self.compare(told, false, true).await? {

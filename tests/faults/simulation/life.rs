@@ -1,10 +1,6 @@
 //! The worker's lives: each a runtime and a store of its own, over one file and one clock.
 
-use std::{
-    fmt::Write as _,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use shiftbell::{
