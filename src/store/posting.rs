@@ -37,6 +37,8 @@ statements! {
 const POSTING: &str = "posting";
 /// Who was told last: kept, so that exchanging it is noticed.
 const RECEIVER: &str = "posted_to";
+/// In which product's ids, for the statement `RENAMED`.
+const NAMED_IN: &str = "named_in";
 
 impl Store {
     /// Takes note of who is told of changes; if that changed, records the events that are missing. Returns
@@ -72,6 +74,8 @@ impl Store {
         }
         if let Some(receiver) = receiver {
             tx.set_meta(RECEIVER, receiver).await?;
+            tx.set_meta(NAMED_IN, posting.named_in().unwrap_or_default())
+                .await?;
         }
         tx.commit().await?;
         Ok(posted)

@@ -1,13 +1,13 @@
-//! What keeps a chat product true: leases to renew, statuses to compare, statuses to post again.
+//! What keeps a chat product true: leases to renew ([`lease`]), statuses to compare, statuses to post again.
 //!
-//! - A renewal is claimed by putting the next one off, in one statement: several workers renew once,
-//!   and one that dies after its claim costs one renewal, of which two fit into a lease.
 //! - One walk through all agents, in the order of their ids, belongs to all workers; each takes the next
 //!   few. One that dies leaves its few for the next walk.
 //! - To post a status again is a change like any other, with a sequence of its own and reason `sync`: a
 //!   newer one that comes between goes before it.
 //!
 //! `tests/store/upkeep.rs` holds both engines to it.
+
+pub(super) mod lease;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -35,25 +35,6 @@ macro_rules! told {
 }
 
 statements! {
-    ADD_LEASES = "INSERT INTO presence_leases (agent_id, renew_at)
-                  SELECT agent_id, $1 FROM (
-                      SELECT agent_id FROM agent_state WHERE status = 'online'
-                      UNION ALL SELECT agent_id FROM agent_state WHERE accepts AND status = 'invisible') AS on_duty
-                  WHERE NOT EXISTS (SELECT 1 FROM presence_leases l WHERE l.agent_id = on_duty.agent_id)
-                  ON CONFLICT (agent_id) DO NOTHING";
-    DROP_LEASES = "DELETE FROM presence_leases WHERE NOT EXISTS (
-                       SELECT 1 FROM agent_state s WHERE s.agent_id = presence_leases.agent_id AND s.accepts)";
-    CLAIM_LEASES = "UPDATE presence_leases SET renew_at = $2
-                    WHERE {place} IN (SELECT l.{place} FROM presence_leases l WHERE l.renew_at <= $1
-                        ORDER BY l.renew_at LIMIT $3 {skip_locked l}) RETURNING agent_id";
-    RENEW_SOONER = "UPDATE presence_leases SET renew_at = $2 WHERE agent_id {in_list}";
-    NEXT_LEASE = "SELECT min(renew_at) FROM presence_leases";
-    ACCEPTING = "SELECT count(*) FROM (
-                     SELECT agent_id FROM agent_state WHERE status = 'online'
-                     UNION ALL SELECT agent_id FROM agent_state WHERE accepts AND status = 'invisible') AS on_duty";
-    // A clock that stepped back would leave them due long after the product has let everybody go.
-    PULL_LEASES = "UPDATE presence_leases SET renew_at = $1 WHERE renew_at > $2";
-    GONE_OFF = "SELECT agent_id, status FROM agent_state WHERE agent_id {in_list} AND NOT accepts AND status IS NOT NULL";
     WALK = "SELECT after_agent, begun_at, step_at FROM presence_walk {lock}";
     NEXT_STEP = "SELECT step_at FROM presence_walk";
     STEP = "UPDATE presence_walk SET after_agent = $1, begun_at = $2, step_at = $3";
@@ -71,17 +52,17 @@ statements! {
                 mended = {later}(excluded.mended, presence_seen.mended)";
     // What was told until now was told of somebody else.
     RENAMED = "INSERT INTO presence_seen (agent_id, confirmed, mended)
-               SELECT agent_id, -sequence, 0 FROM agent_state WHERE agent_id {in_list} AND sequence > 0
-               ORDER BY agent_id
+               SELECT s.agent_id, -s.sequence, 0
+               FROM (SELECT DISTINCT v.agent_id FROM {rows(agent_id TEXT, product TEXT)}
+                     JOIN meta m ON m.key = 'named_in' AND m.value = v.product) AS n
+                   JOIN agent_state s ON s.agent_id = n.agent_id
+               WHERE s.sequence > 0 ORDER BY s.agent_id
                ON CONFLICT (agent_id) DO UPDATE SET confirmed = excluded.confirmed, mended = 0";
     AGAIN = "UPDATE agent_state SET sequence = agent_state.sequence + 1
              FROM {rows(agent_id TEXT, sequence BIGINT)}
              WHERE agent_state.agent_id = v.agent_id AND agent_state.sequence = v.sequence
              RETURNING agent_state.agent_id, workspace_id, status, accepts, agent_state.sequence";
 }
-
-/// Under which key of `meta` stands when a service last renewed leases.
-pub const LEASES_RENEWED: &str = "leases_renewed";
 
 /// What a product was seen to show, or was told again.
 #[derive(Debug, Clone, Serialize)]
@@ -126,68 +107,6 @@ type ToldRow = (
 );
 
 impl Tx {
-    /// Brings the list of leases in line with who gets conversations at `now` (UTC), each to be renewed
-    /// every `every`: the first renewal follows the event that took the agent online.
-    pub async fn settle_leases(
-        &mut self,
-        now: Timestamp,
-        every: SignedDuration,
-    ) -> Result<(), StoreError> {
-        run!(self, execute ADD_LEASES, ms(now + every))?;
-        run!(self, execute DROP_LEASES)?;
-        // Workers' clocks differ by less than half of that.
-        let never = ms(now + every) + every.as_millis() as i64 / 2;
-        run!(self, execute PULL_LEASES, ms(now), never)?;
-        Ok(())
-    }
-
-    /// Claims renewals due at `now` (UTC), at most `limit`; theirs is due again at `next`.
-    pub async fn claim_leases(
-        &mut self,
-        now: Timestamp,
-        next: Timestamp,
-        limit: i64,
-    ) -> Result<Vec<String>, StoreError> {
-        let rows: Vec<(String,)> = run!(self, all CLAIM_LEASES, ms(now), ms(next), limit)?;
-        Ok(rows.into_iter().map(|(agent,)| agent).collect())
-    }
-
-    /// Renewals that came to nothing are due again at `at` (UTC).
-    pub async fn renew_at<'a>(
-        &mut self,
-        agents: impl IntoIterator<Item = &'a str>,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        run!(self, execute RENEW_SOONER, list(agents), ms(at))?;
-        Ok(())
-    }
-
-    /// When (UTC) the next renewal is due.
-    pub async fn next_lease(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        let (next,): (Option<i64>,) = run!(self, one NEXT_LEASE)?;
-        let next = next.map(|at| super::instant("presence_leases", "renew_at", "", at));
-        next.transpose()
-    }
-
-    /// How many agents get conversations.
-    pub async fn count_accepting(&mut self) -> Result<i64, StoreError> {
-        let (count,): (i64,) = run!(self, one ACCEPTING)?;
-        Ok(count)
-    }
-
-    /// Those of these agents who get no conversations any more, and what is to be shown of them.
-    pub async fn gone_off<'a>(
-        &mut self,
-        agents: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Vec<(String, Shown)>, StoreError> {
-        let rows: Vec<(String, String)> = run!(self, all GONE_OFF, list(agents))?;
-        let shown = |(agent, status): (String, String)| {
-            let status = word("agent_state", "status", &agent, &status, Status::from_word)?;
-            Ok((agent, Shown::of(status, false)))
-        };
-        rows.into_iter().map(shown).collect()
-    }
-
     /// When (UTC) the next step of the walk is due. A clock that ran ahead and back holds no walk up for
     /// longer than one takes.
     pub async fn next_step(
@@ -243,10 +162,10 @@ impl Tx {
         rows.into_iter().map(told).collect()
     }
 
-    /// These agents (a JSON list) have another id in a product: what it took and showed until now says
-    /// nothing of them.
-    pub(super) async fn renamed(&mut self, agents: &str) -> Result<(), StoreError> {
-        run!(self, execute RENAMED, agents)?;
+    /// These agents have another id in these products (JSON rows of both): what the one that is driven took
+    /// and showed until now says nothing of them.
+    pub(super) async fn renamed(&mut self, rows: &str) -> Result<(), StoreError> {
+        run!(self, execute RENAMED, rows)?;
         Ok(())
     }
 

@@ -109,7 +109,10 @@ impl Receivers {
     /// Who is told of changes of status.
     pub fn posting(&self) -> Posting {
         match (&self.driver, &self.presence) {
-            (Some(driver), _) => Posting::Product(driver.identity()),
+            (Some(driver), _) => Posting::Product {
+                identity: driver.identity(),
+                external: driver.description().external.clone(),
+            },
             (None, Some(_)) => Posting::PresenceApi,
             (None, None) => Posting::Nobody,
         }

@@ -1,12 +1,12 @@
 //! The whole engine with a product in place of the presence API: who is told, what is mended, and what is
 //! left alone.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use shiftbell::{
     config::Config,
     domain::driver::drift::Found,
-    sim::{WorldOptions, product::Product},
+    sim::{WorldOptions, product::Product, script::Fault},
     workers::upkeep::Look,
 };
 
@@ -314,6 +314,33 @@ async fn what_was_sent_is_read_back_at_once_where_answers_prove_nothing() {
         look(&stage, false).await,
         [found("ana", Found::SetThere, false)]
     );
+}
+
+#[tokio::test]
+async fn a_mode_that_waits_for_the_presence_api_is_nothing_for_a_product() {
+    let mut stage = stage(NOON, &team()).await;
+    product(&stage).add_agent(0);
+    product(&stage).add_agent(1);
+    let config = Config::load(
+        Some(&stage.world.config_path),
+        std::iter::empty(),
+        Path::new("/"),
+    );
+    let with_product = config.unwrap();
+    let mut own = with_product.clone();
+    own.driver = None;
+    own.presence = Some(presence(&stage));
+    stage.restart_with(&own);
+    stage.world.presence.script().always(Fault::status(503));
+    stage.tick().await;
+    stage.clock.advance(Duration::from_mins(2));
+    stage.restart_with(&with_product);
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["online", "online"]);
+    let modes = stage.log().await.into_iter();
+    let modes = modes.filter(|row| row.kind == "workspace.mode_changed");
+    let states: Vec<String> = modes.map(|row| row.state).collect();
+    assert_eq!(states, ["cancelled"]);
 }
 
 /// The presence API of the same world.

@@ -23,7 +23,7 @@ async fn the_requests_as_they_are_sent() {
          content-type: application/json\n\
          {\"agent_id\":\"smith0@example.com\",\"status\":\"not_accepting_chats\"}"
     );
-    desk.driver().read(&[&ana], desk.now()).await.shown;
+    assert_eq!(desk.driver().read(&[&ana], desk.now()).await.failed, None);
     assert_eq!(
         desk.last(),
         "POST /v3.6/agent/action/list_routing_statuses\n\

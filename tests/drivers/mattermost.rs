@@ -25,7 +25,10 @@ async fn the_requests_as_they_are_sent() {
          content-type: application/json\n\
          {\"status\":\"away\",\"user_id\":\"nt6jrbk1yjnp5n4z8nxmh1u000\"}"
     );
-    desk.driver().read(&[&ana, &bea], desk.now()).await.shown;
+    assert_eq!(
+        desk.driver().read(&[&ana, &bea], desk.now()).await.failed,
+        None
+    );
     assert_eq!(
         desk.last(),
         "POST /api/v4/users/status/ids\n\

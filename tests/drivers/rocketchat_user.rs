@@ -21,7 +21,7 @@ async fn the_requests_as_they_are_sent() {
          x-user-id: rbAXPnMktTFbNpwtJ\n\
          {\"status\":\"busy\",\"userId\":\"zXuq7SvPKYbzY0000\"}"
     );
-    desk.driver().read(&[&ana], desk.now()).await.shown;
+    assert_eq!(desk.driver().read(&[&ana], desk.now()).await.failed, None);
     assert_eq!(
         desk.last(),
         "GET /api/v1/users.getStatus?userId=zXuq7SvPKYbzY0000\n\

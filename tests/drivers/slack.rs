@@ -25,7 +25,7 @@ async fn the_requests_as_they_are_sent() {
          content-type: application/x-www-form-urlencoded\n\
          presence=away"
     );
-    desk.driver().read(&[&ana], desk.now()).await.shown;
+    assert_eq!(desk.driver().read(&[&ana], desk.now()).await.failed, None);
     assert_eq!(
         desk.last(),
         "GET /users.getPresence?user=U024BE000\nauthorization: …\n"

@@ -42,6 +42,13 @@ fn team(db: &Database, statuses: &[(&str, bool)]) {
     }
 }
 
+fn product(name: &str) -> Posting {
+    Posting::Product {
+        identity: name.to_owned(),
+        external: name.to_owned(),
+    }
+}
+
 async fn claim(store: &Store, now: Timestamp, next: Timestamp, limit: i64) -> Vec<String> {
     let mut tx = store.begin().await.unwrap();
     tx.settle_leases(now, next.duration_since(now))
@@ -220,7 +227,7 @@ async fn a_status_is_posted_again_unless_it_changed(db: Database) {
 async fn another_receiver_is_told_everything_once(db: Database) {
     team(&db, &[("online", true), ("offline", false)]);
     let now = at("09:00:00");
-    let chatwoot = Posting::Product("chatwoot".to_owned());
+    let chatwoot = product("chatwoot");
     let own = Posting::PresenceApi;
     // What was recorded and never posted, and then nothing more.
     assert_eq!(db.store.switch_posting(&chatwoot, now).await.unwrap(), 2);
@@ -259,13 +266,13 @@ async fn another_receiver_is_told_everything_once(db: Database) {
 async fn workers_that_start_at_once_tell_it_once(db: Database) {
     team(&db, &[("online", true); 5]);
     let now = at("09:00:00");
-    let first = Posting::Product("one".to_owned());
+    let first = product("one");
     assert_eq!(db.store.switch_posting(&first, now).await.unwrap(), 5);
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..4 {
         let store = db.store.clone();
         workers.spawn(async move {
-            let other = Posting::Product("other".to_owned());
+            let other = product("other");
             store.switch_posting(&other, now).await.unwrap()
         });
     }

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::{Options, below, sensitive};
+use super::{
+    Options,
+    wire::{below, sensitive},
+};
 use crate::{
     channels::{
         ChannelError, check_url,

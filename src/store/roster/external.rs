@@ -86,10 +86,9 @@ impl Tx {
         if wanted.is_empty() {
             return Ok(());
         }
-        let renamed = list(wanted.iter().map(|row| row.agent_id));
         let wanted = json(&wanted);
         run!(self, execute PUT_EXTERNAL, &wanted)?;
-        self.renamed(&renamed).await?;
+        self.renamed(&wanted).await?;
         let taken: Option<(String, String, String, String, String)> =
             run!(self, optional TAKEN_EXTERNAL, &wanted)?;
         match taken {
@@ -115,9 +114,9 @@ impl Tx {
             let keys = gone.iter().map(
                 |(agent, product, _)| serde_json::json!({"agent_id": agent, "product": product}),
             );
-            run!(self, execute DROP_EXTERNAL, json(&keys.collect::<Vec<_>>()))?;
-            self.renamed(&list(gone.iter().map(|(agent, ..)| agent.as_str())))
-                .await?;
+            let keys = json(&keys.collect::<Vec<_>>());
+            run!(self, execute DROP_EXTERNAL, &keys)?;
+            self.renamed(&keys).await?;
         }
         Ok(kept)
     }

@@ -224,9 +224,10 @@ impl Hands {
         let again = again.min(next);
         let gone = self.shared.store.unit(move |store| async move {
             // Mostly there is nothing to write, and SQLite has one writer.
-            let mut tx = match for_now.is_empty() {
-                true => store.snapshot().await?,
-                false => store.begin().await?,
+            let mut tx = if for_now.is_empty() {
+                store.snapshot().await?
+            } else {
+                store.begin().await?
             };
             if !for_now.is_empty() {
                 let agents = for_now.iter().map(|(agent, _)| agent.as_str());
