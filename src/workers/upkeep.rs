@@ -1,8 +1,9 @@
 //! What keeps a chat product true between changes: leases are renewed, statuses compared.
 //!
-//! Both are loops that take no input: each round asks the database who is due. They share the lane's
-//! pace, so that what the product allows is never exceeded by asking twice. [`lease`] and [`drift`] say
-//! what holds; `tests/upkeep` proves it against the products' stand-ins.
+//! Both are loops that take no input: each round asks the database who is due. They go through the lane's
+//! gate, so that what the product allows is never exceeded by asking twice, and a product that is down or
+//! refuses our credentials is left alone by all. `lease` and `drift` say what holds; `tests/drivers` proves
+//! it against the products' stand-ins.
 
 mod drift;
 mod lease;
