@@ -80,6 +80,17 @@ pub async fn tick(context: &Context, args: &TickArgs) -> anyhow::Result<Exit> {
         Some(file) => Some((file, metrics::install().context("installing the metrics")?)),
         None => None,
     };
+    if let Some(driver) = config
+        .driver
+        .as_ref()
+        .filter(|driver| driver.description.lease.is_some())
+    {
+        // Beside a service that renews, a tick does no harm; alone it cannot hold anybody.
+        tracing::warn!(
+            product = driver.description.product,
+            "online_is_a_lease_that_only_run_renews"
+        );
+    }
     let engine = engine(context, &config, &args.common).await?;
     let done = shutdown.run(engine.tick(&shutdown.soft)).await;
     if let Some((file, metrics)) = metrics {

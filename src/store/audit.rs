@@ -5,8 +5,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    StoreError, Tx, instant, ms,
-    rows::json,
+    StoreError, Tx,
+    columns::table,
+    instant, ms,
     sql::{run, statements},
 };
 
@@ -90,7 +91,7 @@ impl Tx {
                 trace: actor.trace.as_deref(),
             })
             .collect();
-        run!(self, execute AUDIT, json(&rows))?;
+        run!(self, execute AUDIT, table(&rows))?;
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 
 use super::{
     StoreError, Tx,
+    columns::{List, list},
     facts::{Parts, add},
     instant, ms,
     rows::word,
@@ -33,13 +34,13 @@ impl Tx {
 
     /// What was set last by hand for an agent, even if it is over.
     pub async fn by_hand(&mut self, agent: &str) -> Result<Option<ByHand>, StoreError> {
-        let rows: Vec<Row> = run!(self, all BY_HAND, super::rows::list([agent]))?;
+        let rows: Vec<Row> = run!(self, all BY_HAND, list([agent]))?;
         rows.into_iter().next().map(|row| read(&row)).transpose()
     }
 
     pub(super) async fn by_hand_of(
         &mut self,
-        ids: &str,
+        ids: &List,
         parts: &mut Parts,
     ) -> Result<(), StoreError> {
         let rows: Vec<Row> = run!(self, all BY_HAND, ids)?;

@@ -14,8 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    StoreError, Tx, ms,
-    rows::{json, list},
+    StoreError, Tx,
+    columns::{Table, list, table},
+    ms,
     sql::{run, statements},
 };
 use crate::domain::conversation::{self, Heard, Key, Report};
@@ -147,7 +148,7 @@ impl Tx {
     /// Who was sent off for want of a reply that, as is told only now, had been given in time.
     async fn sent_off_too_early(
         &mut self,
-        keys: &str,
+        keys: &Table,
         new: &[&Report],
     ) -> Result<Vec<TakenBack>, StoreError> {
         type Row = (String, String, String, i64, i64);
@@ -179,7 +180,7 @@ impl Tx {
         let agents = list(agents.iter().map(|(agent,)| agent.as_str()));
         self.hold_states(&agents).await?;
         if !taken_back.is_empty() {
-            run!(self, execute TAKE_BACK, json(taken_back))?;
+            run!(self, execute TAKE_BACK, table(taken_back))?;
         }
         run!(self, execute LOOK_AGAIN, &agents, ms(now))?;
         self.notify_schedule().await
@@ -189,7 +190,7 @@ impl Tx {
 type AllHeard<'a> = BTreeMap<Key<'a>, Heard>;
 
 /// In one order, whoever sends them: two who report the same wait for each other, and not in a ring.
-fn report_rows(reports: &[Report], now: Timestamp) -> String {
+fn report_rows(reports: &[Report], now: Timestamp) -> Table {
     let rows = reports.iter().map(|report| NewReport {
         workspace_id: &report.workspace,
         id: &report.id,
@@ -197,10 +198,10 @@ fn report_rows(reports: &[Report], now: Timestamp) -> String {
     });
     let mut rows: Vec<NewReport<'_>> = rows.collect();
     rows.sort_unstable_by_key(|row| (row.workspace_id, row.id));
-    json(&rows)
+    table(&rows)
 }
 
-fn conversation_rows(heard: &AllHeard<'_>, now: Timestamp) -> String {
+fn conversation_rows(heard: &AllHeard<'_>, now: Timestamp) -> Table {
     let rows = heard.iter().map(|((workspace_id, id), heard)| {
         let assigned = heard.assigned.as_ref();
         HeardRow {
@@ -212,10 +213,10 @@ fn conversation_rows(heard: &AllHeard<'_>, now: Timestamp) -> String {
             heard_at: ms(now),
         }
     });
-    json(&rows.collect::<Vec<_>>())
+    table(&rows.collect::<Vec<_>>())
 }
 
-fn said_rows(heard: &AllHeard<'_>) -> String {
+fn said_rows(heard: &AllHeard<'_>) -> Table {
     let rows = heard.iter().flat_map(|((workspace_id, id), heard)| {
         heard.said.iter().map(|at| SaidRow {
             workspace_id,
@@ -223,5 +224,5 @@ fn said_rows(heard: &AllHeard<'_>) -> String {
             said_at: ms(*at),
         })
     });
-    json(&rows.collect::<Vec<_>>())
+    table(&rows.collect::<Vec<_>>())
 }

@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::{
     StoreError, Tx,
+    columns::list,
     facts::parse,
     instant,
-    rows::{list, word},
+    rows::word,
     sql::{run, statements},
 };
 use crate::domain::{

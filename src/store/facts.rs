@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp, civil};
 
 use super::{
-    StoreError, Tx, instant, ms,
-    rows::{id, list, push_channel, word},
+    StoreError, Tx,
+    columns::{List, list},
+    instant, ms,
+    rows::{id, push_channel, word},
     sql::{run, statements},
 };
 use crate::domain::{
@@ -121,13 +123,13 @@ impl Tx {
     }
 
     /// Locks what was recorded of these agents, in the order in which everybody does who locks several.
-    pub(super) async fn hold_states(&mut self, ids: &str) -> Result<(), StoreError> {
+    pub(super) async fn hold_states(&mut self, ids: &List) -> Result<(), StoreError> {
         let _: Vec<(String,)> = run!(self, all HOLD_STATES, ids)?;
         Ok(())
     }
 
     /// Everything a decision about these agents needs.
-    pub(super) async fn schedules(&mut self, ids: &str) -> Result<Parts, StoreError> {
+    pub(super) async fn schedules(&mut self, ids: &List) -> Result<Parts, StoreError> {
         let mut parts = self.written_hours(ids).await?;
         self.by_hand_of(ids, &mut parts).await?;
         self.leads_of(ids, &mut parts).await?;
@@ -137,7 +139,7 @@ impl Tx {
     }
 
     /// These agents' settings and hours alone.
-    pub(super) async fn written_hours(&mut self, ids: &str) -> Result<Parts, StoreError> {
+    pub(super) async fn written_hours(&mut self, ids: &List) -> Result<Parts, StoreError> {
         let agents: Vec<AgentRow> = run!(self, all AGENTS, ids)?;
         let mut parts: Parts = agents.into_iter().map(without_parts).collect();
         let slots: Vec<(String, String, String, String)> = run!(self, all SLOTS, ids)?;
@@ -190,7 +192,11 @@ impl Tx {
         Ok(parts)
     }
 
-    async fn phones_and_pending(&mut self, ids: &str, parts: &mut Parts) -> Result<(), StoreError> {
+    async fn phones_and_pending(
+        &mut self,
+        ids: &List,
+        parts: &mut Parts,
+    ) -> Result<(), StoreError> {
         let phones: Vec<(String, String, String)> = run!(self, all PHONES, ids)?;
         for (agent, platform, token) in phones {
             let channel = push_channel(&platform);

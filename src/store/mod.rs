@@ -11,7 +11,9 @@
 //! `tests/store` holds both engines to all of it.
 
 mod audit;
+mod bind;
 mod by_hand;
+mod columns;
 mod conversations;
 mod directory;
 mod error;

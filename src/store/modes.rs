@@ -8,9 +8,11 @@
 use jiff::Timestamp;
 
 use super::{
-    Moved, Store, StoreError, Tx, ms,
+    Moved, Store, StoreError, Tx,
+    columns::{list, table},
+    ms,
     record::{Batch, TransitionRow},
-    rows::{json, list, word},
+    rows::word,
     sql::{run, statements},
 };
 use crate::domain::presence::{Mode, Reason};
@@ -108,7 +110,7 @@ impl Store {
             }
         }
         if !settled.is_empty() {
-            run!(tx, execute SETTLE_MODE, json(&settled))?;
+            run!(tx, execute SETTLE_MODE, table(&settled))?;
             modes.ended = batch.write(tx, now).await?;
         }
         Ok(modes)

@@ -197,6 +197,8 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
         // written to the log twice; each checkpoint writes what the next would write again.
         .pragma("cache_size", "-32000")
         .pragma("wal_autocheckpoint", "8000")
+        // The driver's thread hands a batch over at once, and is not stopped and woken in the middle of it.
+        .row_buffer_size(1024)
         .disable_statement_logging())
 }
 

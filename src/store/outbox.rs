@@ -19,8 +19,9 @@ use jiff::Timestamp;
 
 use self::end::End;
 use super::{
-    Moved, StoreError, Tx, ms,
-    rows::list,
+    Moved, StoreError, Tx,
+    columns::list,
+    ms,
     sql::{run, statements},
 };
 use crate::domain::delivery::DeliveryState;

@@ -5,11 +5,12 @@
 use jiff::Timestamp;
 
 use super::{
-    StoreError, Tx, instant,
+    StoreError, Tx,
+    columns::table,
+    instant,
     log::fingerprint,
     ms,
-    roster::DROP_SPELLINGS,
-    rows::json,
+    roster::{DROP_SPELLINGS, Spelling},
     sql::{run, statements},
 };
 use crate::domain::agent::Device;
@@ -69,8 +70,7 @@ impl Tx {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (platform, token) = (device.platform.as_str(), device.token.expose());
-        let spelling = serde_json::json!({"platform": platform, "token": token});
-        run!(self, execute DROP_SPELLINGS, json(&[spelling]))?;
+        run!(self, execute DROP_SPELLINGS, table(&[Spelling { platform, token }]))?;
         let environment = device.environment.as_str();
         run!(self, execute REGISTER, platform, token, agent, environment, ms(now))?;
         Ok(())

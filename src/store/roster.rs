@@ -14,8 +14,10 @@ use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 
 use super::{
-    StoreError, Tx, ms,
-    rows::{json, list, word},
+    StoreError, Tx,
+    columns::{List, list, table},
+    ms,
+    rows::word,
     sql::{run, statements},
 };
 use crate::domain::{
@@ -120,6 +122,14 @@ struct Child<'a> {
     from_local: Option<String>,
     until_local: Option<String>,
     stale_at: Option<i64>,
+    seconds: Option<u32>,
+}
+
+/// A phone's token, however it is spelt.
+#[derive(Serialize)]
+pub(super) struct Spelling<'a> {
+    pub(super) platform: &'a str,
+    pub(super) token: &'a str,
 }
 
 #[derive(Serialize)]
@@ -142,7 +152,7 @@ impl Tx {
                 ..Child::default()
             })
             .collect();
-        run!(self, execute UPSERT_WORKSPACES, json(&names))?;
+        run!(self, execute UPSERT_WORKSPACES, table(&names))?;
         let with_holidays = || {
             workspaces
                 .iter()
@@ -158,14 +168,17 @@ impl Tx {
                 })
             })
             .collect();
-        run!(self, execute PUT_HOLIDAYS, json(&holidays))?;
+        run!(self, execute PUT_HOLIDAYS, table(&holidays))?;
         let waits = workspaces.iter().filter_map(|w| {
-            let seconds = w.ask_invisible?.seconds();
-            Some(serde_json::json!({"id": w.id, "seconds": seconds}))
+            Some(Child {
+                id: &w.id,
+                seconds: w.ask_invisible?.seconds(),
+                ..Child::default()
+            })
         });
-        let waits: Vec<_> = waits.collect();
+        let waits: Vec<Child<'_>> = waits.collect();
         if !waits.is_empty() {
-            run!(self, execute ASK_INVISIBLE, json(&waits))?;
+            run!(self, execute ASK_INVISIBLE, table(&waits))?;
         }
         Ok(())
     }
@@ -186,14 +199,14 @@ impl Tx {
             .iter()
             .map(|a| agent_row(a, stored.get(&a.id)))
             .collect();
-        run!(self, execute KEEP_WORKSPACES, json(&rows))?;
+        run!(self, execute KEEP_WORKSPACES, table(&rows))?;
         let as_stored = |row: &AgentRow| {
             stored
                 .get(row.id)
                 .is_some_and(|s| *row == agent_row(s, None))
         };
         let changed: Vec<_> = rows.into_iter().filter(|row| !as_stored(row)).collect();
-        run!(self, execute UPSERT_AGENTS, json(&changed))?;
+        run!(self, execute UPSERT_AGENTS, table(&changed))?;
         self.put_slots(agents).await?;
         self.put_exceptions(agents).await?;
         self.put_leads(agents).await?;
@@ -207,7 +220,7 @@ impl Tx {
                 ..Child::default()
             })
             .collect();
-        run!(self, execute DATE_EDIT, json(&edits))?;
+        run!(self, execute DATE_EDIT, table(&edits))?;
         Ok(())
     }
 
@@ -233,8 +246,8 @@ impl Tx {
             }));
         }
         if !dates.is_empty() {
-            run!(self, execute PUT_OVERRIDES, json(&dates))?;
-            run!(self, execute PUT_OVERRIDE_SLOTS, json(&slots))?;
+            run!(self, execute PUT_OVERRIDES, table(&dates))?;
+            run!(self, execute PUT_OVERRIDE_SLOTS, table(&slots))?;
         }
         run!(self, execute CLEAR_AWAY, naming(agents, Field::Away))?;
         let away: Vec<_> = agents
@@ -249,7 +262,7 @@ impl Tx {
             })
             .collect();
         if !away.is_empty() {
-            run!(self, execute PUT_AWAY, json(&away))?;
+            run!(self, execute PUT_AWAY, table(&away))?;
         }
         Ok(())
     }
@@ -266,15 +279,13 @@ impl Tx {
         let gone: Vec<_> = stored
             .iter()
             .filter(|(_, platform, token, _)| !keep.contains(&(platform.as_str(), token.as_str())))
-            .map(
-                |(_, platform, token, _)| serde_json::json!({"platform": platform, "token": token}),
-            )
+            .map(|(_, platform, token, _)| Spelling { platform, token })
             .collect();
         if !gone.is_empty() {
-            run!(self, execute DROP_DEVICES, json(&gone))?;
+            run!(self, execute DROP_DEVICES, table(&gone))?;
         }
         if !rows.is_empty() {
-            let rows = json(&rows);
+            let rows = table(&rows);
             run!(self, execute DROP_SPELLINGS, &rows)?;
             run!(self, execute PUT_DEVICES, &rows)?;
         }
@@ -341,7 +352,7 @@ impl Tx {
     }
 
     /// Agents' own columns, without hours and phones.
-    async fn profiles(&mut self, ids: &str) -> Result<Vec<Agent>, StoreError> {
+    async fn profiles(&mut self, ids: &List) -> Result<Vec<Agent>, StoreError> {
         type Row = (
             String,
             String,
@@ -409,7 +420,7 @@ impl Tx {
     }
 }
 
-fn naming(agents: &[Agent], field: Field) -> String {
+fn naming(agents: &[Agent], field: Field) -> List {
     list(
         agents
             .iter()

@@ -93,13 +93,3 @@ pub(super) fn about(
         boundary: boundary.transpose()?,
     })
 }
-
-/// A list for the `{in_list}` fragment.
-pub(super) fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
-    json(&items.into_iter().collect::<Vec<_>>())
-}
-
-/// Rows for the `{rows(…)}` fragment.
-pub(super) fn json<T: serde::Serialize>(rows: &[T]) -> String {
-    serde_json::to_string(rows).expect("rows of plain values always serialize")
-}

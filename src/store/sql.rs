@@ -3,10 +3,12 @@
 //! A [`Sql`] is written once, in the SQL both engines share. What they lack in common is a few
 //! named fragments in braces:
 //!
-//! - `{rows(id TEXT, n BIGINT)}`: the JSON array bound as `$1`, as a table `v` of these columns;
-//!   one bind and one constant text for any number of rows.
-//! - `{in_list}`: being one of the JSON array of strings bound as `$1`. On Postgres an array, which
-//!   it looks up in the index; of a subquery it may think that reading the table is cheaper.
+//! - `{rows(id TEXT, n BIGINT)}`: the rows bound as `$1`, as a table `v` of these columns; one constant
+//!   text for any number of rows. `SQLite` reads them from one JSON text, Postgres from an array for each
+//!   column, of which the first is `$1` and the others follow on the statement's own binds.
+//! - `{in_list}`: being one of the list of strings bound as `$1`. On Postgres an array whose length it
+//!   does not know beforehand: it looks each up in the index, and may else think that reading the
+//!   table is cheaper.
 //! - `{place}`: where a row stands, which is the nearest way to one that this transaction has locked.
 //! - `{later}`: the function that gives the greater of two values.
 //! - `{lock}`: Postgres' `FOR UPDATE`, `{skip_locked}`: the same, but what is locked is left out; a
@@ -33,6 +35,46 @@ pub struct Sql {
     pub name: &'static str,
     template: &'static str,
     rendered: [OnceLock<String>; 2],
+    columns: OnceLock<Vec<Column>>,
+}
+
+/// A column of the rows that a statement takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// Its cells' type.
+    pub kind: ColumnType,
+}
+
+/// What the cells of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    /// `TEXT`.
+    Text,
+    /// `BIGINT`.
+    Number,
+    /// `BOOLEAN`.
+    Flag,
+}
+
+impl ColumnType {
+    fn from_word(word: &str) -> Self {
+        match word {
+            "TEXT" => Self::Text,
+            "BIGINT" => Self::Number,
+            "BOOLEAN" => Self::Flag,
+            _ => unreachable!("no column is of type {word}"),
+        }
+    }
+
+    fn as_word(self) -> &'static str {
+        match self {
+            Self::Text => "TEXT",
+            Self::Number => "BIGINT",
+            Self::Flag => "BOOLEAN",
+        }
+    }
 }
 
 impl Sql {
@@ -42,6 +84,7 @@ impl Sql {
             name,
             template,
             rendered: [OnceLock::new(), OnceLock::new()],
+            columns: OnceLock::new(),
         }
     }
 
@@ -50,55 +93,98 @@ impl Sql {
         self.rendered[dialect as usize].get_or_init(|| render(self.template, dialect))
     }
 
-    /// How many values the statement binds.
-    pub fn binds(&self) -> usize {
-        let rendered = render(self.template, Dialect::Postgres);
-        (1..100)
-            .take_while(|n| rendered.contains(&format!("${n}")))
-            .count()
+    /// The columns of the rows that it takes as `$1`; none if it takes none.
+    pub fn columns(&'static self) -> &'static [Column] {
+        self.columns.get_or_init(|| {
+            let rows = self.template.split_once("{rows(");
+            let list = rows.and_then(|(_, rest)| rest.split_once(")}"));
+            list.map_or_else(Vec::new, |(list, _)| columns(list))
+        })
+    }
+
+    /// How many values the statement's text has places for.
+    pub fn binds(&'static self, dialect: Dialect) -> usize {
+        places(self.on(dialect))
     }
 }
 
-fn render(template: &str, dialect: Dialect) -> String {
+/// The highest of the numbers `$1`, `$2`, … in `text`.
+fn places(text: &str) -> usize {
+    let numbers = text.split('$').skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_digit());
+        rest[..end.unwrap_or(rest.len())].parse().ok()
+    });
+    numbers.max().unwrap_or(0)
+}
+
+fn columns(list: &'static str) -> Vec<Column> {
+    let parts = list
+        .split(',')
+        .filter_map(|part| part.trim().split_once(' '));
+    parts
+        .map(|(name, word)| Column {
+            name,
+            kind: ColumnType::from_word(word),
+        })
+        .collect()
+}
+
+fn render(template: &'static str, dialect: Dialect) -> String {
+    let own = places(template).max(1);
     let mut out = String::with_capacity(template.len() + 128);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
         let (fragment, after) = after.split_once('}').unwrap_or((after, ""));
-        out.push_str(&expand(fragment, dialect));
+        let rows = fragment
+            .strip_prefix("rows(")
+            .and_then(|f| f.strip_suffix(')'));
+        out.push_str(&match rows {
+            Some(list) => table(&columns(list), dialect, own),
+            None => expand(fragment, dialect),
+        });
         rest = after;
     }
     out.push_str(rest);
     out
 }
 
+/// The rows that are bound, as a table; `own` is how many places the statement has itself.
+fn table(columns: &[Column], dialect: Dialect, own: usize) -> String {
+    let each = |cell: &dyn Fn(usize, &Column) -> String| {
+        let cells = columns
+            .iter()
+            .enumerate()
+            .map(|(n, column)| cell(n, column));
+        cells.collect::<Vec<_>>().join(", ")
+    };
+    match dialect {
+        Dialect::Sqlite => {
+            // A row as `json_each` hands it out is text, which each column would parse again.
+            let cells = each(&|n, column| format!("value->>{n} AS {}", column.name));
+            format!("(SELECT {cells} FROM jsonb_each($1)) AS v")
+        }
+        Dialect::Postgres => {
+            let arrays = each(&|n, column| {
+                let place = if n == 0 { 1 } else { own + n };
+                format!("CAST(${place} AS {}[])", column.kind.as_word())
+            });
+            let names = each(&|_, column| column.name.to_owned());
+            format!("unnest({arrays}) AS v({names})")
+        }
+    }
+}
+
 fn expand(fragment: &str, dialect: Dialect) -> String {
     let sqlite = dialect == Dialect::Sqlite;
-    match fragment
-        .strip_prefix("rows(")
-        .and_then(|f| f.strip_suffix(')'))
-    {
-        Some(columns) if sqlite => {
-            let columns: Vec<_> = columns
-                .split(',')
-                .filter_map(|column| column.split_whitespace().next())
-                .map(|name| format!("value->>'{name}' AS {name}"))
-                .collect();
-            // A row as `json_each` hands it out is text, which each column would parse again.
-            format!("(SELECT {} FROM jsonb_each($1)) AS v", columns.join(", "))
-        }
-        Some(columns) => format!("json_to_recordset(CAST($1 AS json)) AS v({columns})"),
-        None => match (fragment, sqlite) {
-            ("in_list", true) => "IN (SELECT value FROM json_each($1))".into(),
-            ("in_list", false) => {
-                "= ANY (ARRAY(SELECT json_array_elements_text(CAST($1 AS json))))".into()
-            }
-            ("place", true) => "rowid".into(),
-            ("place", false) => "ctid".into(),
-            ("later", true) => "max".into(),
-            ("later", false) => "greatest".into(),
-            _ => lock(fragment, sqlite),
-        },
+    match (fragment, sqlite) {
+        ("in_list", true) => "IN (SELECT value FROM json_each($1))".into(),
+        ("in_list", false) => "= ANY (ARRAY(SELECT unnest(CAST($1 AS TEXT[]))))".into(),
+        ("place", true) => "rowid".into(),
+        ("place", false) => "ctid".into(),
+        ("later", true) => "max".into(),
+        ("later", false) => "greatest".into(),
+        _ => lock(fragment, sqlite),
     }
 }
 
@@ -131,32 +217,38 @@ pub(crate) use statements;
 /// Runs a statement in a transaction: `run!(tx, execute SQL, bind, …)` gives the affected rows,
 /// `all`, `one` and `optional` give rows of the expected type.
 macro_rules! run {
-    (@query $sql:ident, $dialect:ident, $($bind:expr),*) => {
-        sqlx::query($sql.on($crate::store::sql::Dialect::$dialect))$(.bind($bind))*
-    };
-    (@query_as $sql:ident, $dialect:ident, $($bind:expr),*) => {
-        sqlx::query_as($sql.on($crate::store::sql::Dialect::$dialect))$(.bind($bind))*
+    (@binds $binds:ident, $sql:ident, $($bind:expr),*) => {
+        $crate::store::bind::$binds::of(&$sql)$(.bind(&$bind))*.done()
     };
     (@each $tx:expr, $sql:ident, $how:ident, $query:ident, $($bind:expr),*) => {
         match &mut *$tx {
-            $crate::store::Tx::Sqlite(c) => run!(@$query $sql, Sqlite, $($bind),*).$how(&mut **c).await,
-            $crate::store::Tx::Postgres(c, keeps) => run!(@$query $sql, Postgres, $($bind),*)
-                .persistent(*keeps).$how(&mut **c).await,
+            $crate::store::Tx::Sqlite(c) => sqlx::$query(
+                $sql.on($crate::store::sql::Dialect::Sqlite),
+                run!(@binds SqliteBinds, $sql, $($bind),*),
+            ).$how(&mut **c).await,
+            $crate::store::Tx::Postgres(c, keeps) => sqlx::$query(
+                $sql.on($crate::store::sql::Dialect::Postgres),
+                run!(@binds PostgresBinds, $sql, $($bind),*),
+            ).persistent(*keeps).$how(&mut **c).await,
         }
         .map_err(|source| $crate::store::StoreError::Statement { name: $sql.name, source })
     };
     ($tx:expr, execute $sql:ident $(, $bind:expr)*) => {
         match &mut *$tx {
-            $crate::store::Tx::Sqlite(c) => run!(@query $sql, Sqlite, $($bind),*)
-                .execute(&mut **c).await.map(|done| done.rows_affected()),
-            $crate::store::Tx::Postgres(c, keeps) => run!(@query $sql, Postgres, $($bind),*)
-                .persistent(*keeps).execute(&mut **c).await.map(|done| done.rows_affected()),
+            $crate::store::Tx::Sqlite(c) => sqlx::query_with(
+                $sql.on($crate::store::sql::Dialect::Sqlite),
+                run!(@binds SqliteBinds, $sql, $($bind),*),
+            ).execute(&mut **c).await.map(|done| done.rows_affected()),
+            $crate::store::Tx::Postgres(c, keeps) => sqlx::query_with(
+                $sql.on($crate::store::sql::Dialect::Postgres),
+                run!(@binds PostgresBinds, $sql, $($bind),*),
+            ).persistent(*keeps).execute(&mut **c).await.map(|done| done.rows_affected()),
         }
         .map_err(|source| $crate::store::StoreError::Statement { name: $sql.name, source })
     };
-    ($tx:expr, all $sql:ident $(, $bind:expr)*) => { run!(@each $tx, $sql, fetch_all, query_as, $($bind),*) };
-    ($tx:expr, one $sql:ident $(, $bind:expr)*) => { run!(@each $tx, $sql, fetch_one, query_as, $($bind),*) };
-    ($tx:expr, optional $sql:ident $(, $bind:expr)*) => { run!(@each $tx, $sql, fetch_optional, query_as, $($bind),*) };
+    ($tx:expr, all $sql:ident $(, $bind:expr)*) => { run!(@each $tx, $sql, fetch_all, query_as_with, $($bind),*) };
+    ($tx:expr, one $sql:ident $(, $bind:expr)*) => { run!(@each $tx, $sql, fetch_one, query_as_with, $($bind),*) };
+    ($tx:expr, optional $sql:ident $(, $bind:expr)*) => { run!(@each $tx, $sql, fetch_optional, query_as_with, $($bind),*) };
 }
 pub(crate) use run;
 
@@ -166,17 +258,26 @@ mod tests {
 
     #[test]
     fn fragments_expand_for_each_engine() {
-        let text = "UPDATE t SET n = v.n FROM {rows(id TEXT, n BIGINT)} WHERE t.id = v.id AND k {in_list} {skip_locked}";
-        let sqlite = render(text, Dialect::Sqlite);
-        assert!(
-            sqlite
-                .contains("(SELECT value->>'id' AS id, value->>'n' AS n FROM jsonb_each($1)) AS v")
+        let text = "UPDATE t SET n = v.n, at = $2 FROM {rows(id TEXT, n BIGINT, b BOOLEAN)} WHERE t.id = v.id {skip_locked}";
+        assert_eq!(
+            render(text, Dialect::Sqlite),
+            "UPDATE t SET n = v.n, at = $2 FROM (SELECT value->>0 AS id, value->>1 AS n, value->>2 AS b \
+             FROM jsonb_each($1)) AS v WHERE t.id = v.id "
         );
-        assert!(sqlite.contains("IN (SELECT value FROM json_each($1))"));
-        assert!(!sqlite.contains("SKIP LOCKED"));
-        let postgres = render(text, Dialect::Postgres);
-        assert!(postgres.contains("json_to_recordset(CAST($1 AS json)) AS v(id TEXT, n BIGINT)"));
-        assert!(postgres.ends_with("FOR UPDATE SKIP LOCKED"));
+        assert_eq!(
+            render(text, Dialect::Postgres),
+            "UPDATE t SET n = v.n, at = $2 FROM unnest(CAST($1 AS TEXT[]), CAST($3 AS BIGINT[]), \
+             CAST($4 AS BOOLEAN[])) AS v(id, n, b) WHERE t.id = v.id FOR UPDATE SKIP LOCKED"
+        );
+        let list = "k {in_list}";
+        assert_eq!(
+            render(list, Dialect::Sqlite),
+            "k IN (SELECT value FROM json_each($1))"
+        );
+        assert_eq!(
+            render(list, Dialect::Postgres),
+            "k = ANY (ARRAY(SELECT unnest(CAST($1 AS TEXT[]))))"
+        );
         assert_eq!(render("{lock o}", Dialect::Postgres), "FOR UPDATE OF o");
     }
 }

@@ -13,9 +13,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    Moved, Store, StoreError, Tx, ms,
+    Moved, Store, StoreError, Tx,
+    columns::{Table, list, table},
+    ms,
     record::{Batch, TransitionRow},
-    rows::{json, list, word},
+    rows::word,
     sql::{run, statements},
 };
 use crate::domain::{
@@ -162,9 +164,9 @@ impl Tx {
         rows.into_iter().map(told).collect()
     }
 
-    /// These agents have another id in these products (JSON rows of both): what the one that is driven took
+    /// These agents have another id in these products (rows of both): what the one that is driven took
     /// and showed until now says nothing of them.
-    pub(super) async fn renamed(&mut self, rows: &str) -> Result<(), StoreError> {
+    pub(super) async fn renamed(&mut self, rows: &Table) -> Result<(), StoreError> {
         run!(self, execute RENAMED, rows)?;
         Ok(())
     }
@@ -181,7 +183,7 @@ impl Tx {
     /// Keeps what a product was seen to show.
     pub async fn note_seen(&mut self, seen: &[Seen]) -> Result<(), StoreError> {
         if !seen.is_empty() {
-            run!(self, execute SEEN, json(seen))?;
+            run!(self, execute SEEN, table(seen))?;
         }
         Ok(())
     }
@@ -202,7 +204,7 @@ impl Store {
         }
         tx.hold_states(&list(again.iter().map(|a| a.agent_id.as_str())))
             .await?;
-        let rows: Vec<(String, String, String, bool, i64)> = run!(tx, all AGAIN, json(again))?;
+        let rows: Vec<(String, String, String, bool, i64)> = run!(tx, all AGAIN, table(again))?;
         let mut batch = Batch::default();
         for (agent, workspace, status, accepts, sequence) in &rows {
             let status = word("agent_state", "status", agent, status, Status::from_word)?;

@@ -9,17 +9,11 @@
 //! those hold phones' tokens and our credentials.
 
 use std::{
-    fmt::{self, Write as _},
     io::{self, IsTerminal, Write},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
-use jiff::Timestamp;
-use serde_json::Value;
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::{FilterExt, ParseError, filter_fn},
@@ -28,14 +22,11 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
-use super::escape::{escape, is_treacherous};
+use super::{line::Line, together};
 use crate::clock::Clock;
 
 /// What is logged if nobody says otherwise.
 const DEFAULT_FILTER: &str = "warn,shiftbell=info";
-
-/// A longer value is cut: a receiver's answer is no place to fill a disk from.
-const LONGEST_VALUE: usize = 512;
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +80,7 @@ fn ours(target: &str) -> bool {
 struct LogLines<W> {
     clock: Clock,
     json: bool,
-    out: Mutex<W>,
+    out: Arc<Mutex<W>>,
 }
 
 impl<W: Write> LogLines<W> {
@@ -97,7 +88,7 @@ impl<W: Write> LogLines<W> {
         Self {
             clock,
             json,
-            out: Mutex::new(out),
+            out: Arc::new(Mutex::new(out)),
         }
     }
 }
@@ -115,149 +106,16 @@ where
             line.record("library", meta.target());
         }
         let line = line.finish(self.clock.now(), *meta.level());
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody is left to be told that the log cannot be written.
-        let _ = out.write_all(line.as_bytes());
+        together::write(&self.out, &line);
     }
-}
-
-/// An event on its way to a line: its message, and the other fields in the order of the call, each
-/// written as it is met. A busy worker logs thousands a second.
-struct Line {
-    json: bool,
-    event: String,
-    fields: String,
-    value: String,
-}
-
-impl Line {
-    fn new(json: bool) -> Self {
-        Self {
-            json,
-            event: String::new(),
-            fields: String::with_capacity(512),
-            value: String::with_capacity(64),
-        }
-    }
-
-    fn record(&mut self, name: &str, value: impl fmt::Display) {
-        self.value.clear();
-        let mut room = Cut(&mut self.value, LONGEST_VALUE);
-        // What does not fit ends the writing: that is no failure.
-        let _ = write!(room, "{value}");
-        self.field(name, true);
-    }
-
-    fn number(&mut self, name: &str, value: impl fmt::Display) {
-        self.value.clear();
-        let _ = write!(self.value, "{value}");
-        self.field(name, false);
-    }
-
-    fn field(&mut self, name: &str, text: bool) {
-        if matches!(name, "message" | "event") && self.event.is_empty() {
-            std::mem::swap(&mut self.event, &mut self.value);
-        } else if self.json {
-            self.fields.push(',');
-            quote(&mut self.fields, name);
-            self.fields.push(':');
-            if text {
-                quote(&mut self.fields, &self.value);
-            } else {
-                self.fields.push_str(&self.value);
-            }
-        } else {
-            let value = escape(&self.value);
-            let bare = !value.is_empty() && !value.contains([' ', '"', '=']);
-            let quote = if bare { "" } else { "\"" };
-            let value = value.replace('"', "\\\"");
-            let _ = write!(self.fields, " {name}={quote}{value}{quote}");
-        }
-    }
-
-    /// The line, of an event at `now` (UTC).
-    fn finish(self, now: Timestamp, level: Level) -> String {
-        let mut line = String::with_capacity(self.event.len() + self.fields.len() + 80);
-        if self.json {
-            let level = level.as_str().to_ascii_lowercase();
-            let _ = write!(line, r#"{{"ts":"{now:.3}","level":"{level}","event":"#);
-            quote(&mut line, &self.event);
-            line.push_str(&self.fields);
-            line.push_str("}\n");
-        } else {
-            let event = escape(&self.event);
-            let _ = writeln!(line, "{now:.3} {level:>5} {event}{}", self.fields);
-        }
-        line
-    }
-}
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record(field.name(), format_args!("{value:?}"));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.record(field.name(), value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.number(field.name(), value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.number(field.name(), value);
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.number(field.name(), Value::from(value));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.number(field.name(), value);
-    }
-}
-
-/// Takes so many characters, and a mark where there were more.
-struct Cut<'a>(&'a mut String, usize);
-
-impl fmt::Write for Cut<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        match text.char_indices().nth(self.1) {
-            None => {
-                self.0.push_str(text);
-                self.1 -= text.chars().count();
-                Ok(())
-            }
-            Some((end, _)) => {
-                self.0.push_str(&text[..end]);
-                self.0.push('…');
-                Err(fmt::Error)
-            }
-        }
-    }
-}
-
-/// `text` as a JSON string in which nothing can end the line or turn it around.
-fn quote(line: &mut String, text: &str) {
-    line.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => line.extend(['\\', c]),
-            c if is_treacherous(c) => {
-                let _ = write!(line, "\\u{:04x}", u32::from(c));
-            }
-            c => line.push(c),
-        }
-    }
-    line.push('"');
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use jiff::Timestamp;
+    use serde_json::Value;
 
-    use super::*;
+    use super::{super::escape::is_treacherous, *};
 
     #[derive(Clone, Default)]
     struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -311,6 +169,39 @@ mod tests {
         let line = logged(true, None, || tracing::info!(reason = evil, "event"));
         let read: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(read["reason"], evil);
+    }
+
+    #[test]
+    fn lines_told_together_are_written_at_once_and_in_order() {
+        let out = Buffer::default();
+        let lines = LogLines::new(Clock::manual(Timestamp::UNIX_EPOCH), true, out.clone());
+        let written = || {
+            let text = String::from_utf8(out.0.lock().unwrap().clone());
+            text.unwrap().lines().count()
+        };
+        tracing::subscriber::with_default(subscriber(lines, None).unwrap(), || {
+            tracing::info!("first");
+            together::tell(|| {
+                tracing::info!("second");
+                tracing::info!("third");
+                assert_eq!(written(), 1);
+            });
+            assert_eq!(written(), 3);
+            let torn = std::panic::AssertUnwindSafe(|| {
+                together::tell(|| {
+                    tracing::info!("fourth");
+                    panic!("in the middle");
+                });
+            });
+            assert!(std::panic::catch_unwind(torn).is_err());
+            tracing::info!("fifth");
+        });
+        let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+        let order = ["first", "second", "third", "fourth", "fifth"];
+        assert_eq!(text.lines().count(), order.len());
+        for (line, event) in text.lines().zip(order) {
+            assert!(line.contains(event), "{text}");
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! Units are seconds and Unix timestamps in seconds; instants are UTC. No label names an agent, a
 //! phone or a workspace, and no label takes its values from a receiver without bound: after
-//! `MOST_REASONS` different reasons further ones count as `other`.
+//! a hundred different reasons further ones count as `other`.
+
+mod reasons;
 
 use std::{
-    collections::BTreeSet,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -15,15 +16,13 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
+use self::reasons::bounded;
 use crate::domain::{
     delivery::{ChannelKind, DeliveryState, Verdict},
     device::Platform,
     driver::drift::Found,
     presence::Reason,
 };
-
-/// How many different values a `reason` label takes.
-const MOST_REASONS: usize = 100;
 
 /// From a boundary on: what is late by more than the useful quarter of an hour is just late.
 const LAGS: [f64; 13] = [
@@ -148,22 +147,46 @@ pub fn presence_compared(found: Found) {
     counter!(PRESENCE_COMPARED, "found" => found.as_str()).increment(1);
 }
 
-/// A delivery reached the final state `outcome`, for `reason`; `lag` is the time since its boundary,
-/// counted where the receiver accepted it.
-pub fn delivery_settled(
-    channel: ChannelKind,
-    outcome: DeliveryState,
-    reason: &str,
-    lag: Option<Duration>,
-) {
-    let labels = [
-        ("channel", channel.as_str().to_owned()),
-        ("outcome", outcome.as_str().to_owned()),
-        ("reason", bounded(reason)),
-    ];
-    counter!(DELIVERIES_TOTAL, &labels).increment(1);
-    if let (DeliveryState::Sent, Some(lag)) = (outcome, lag) {
-        histogram!(DELIVERY_LAG, "channel" => channel.as_str()).record(lag);
+/// A delivery's final state, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended<'a> {
+    /// The state.
+    pub outcome: DeliveryState,
+    /// Why, in a word.
+    pub reason: &'a str,
+    /// The time since its boundary; it counts where the receiver accepted it.
+    pub lag: Option<Duration>,
+}
+
+/// Deliveries of one channel reached their final states. They are many and mostly alike: each metric is
+/// looked up once.
+pub fn deliveries_ended<'a>(channel: ChannelKind, ended: impl Iterator<Item = Ended<'a>>) {
+    let mut counts: Vec<(DeliveryState, &str, u64)> = Vec::new();
+    let mut lags = None;
+    for Ended {
+        outcome,
+        reason,
+        lag,
+    } in ended
+    {
+        let same =
+            |(of, why, _): &&mut (DeliveryState, &str, u64)| (*of, *why) == (outcome, reason);
+        match counts.iter_mut().find(same) {
+            Some((.., count)) => *count += 1,
+            None => counts.push((outcome, reason, 1)),
+        }
+        if let (DeliveryState::Sent, Some(lag)) = (outcome, lag) {
+            lags.get_or_insert_with(|| histogram!(DELIVERY_LAG, "channel" => channel.as_str()))
+                .record(lag);
+        }
+    }
+    for (outcome, reason, count) in counts {
+        let labels = [
+            ("channel", channel.as_str().to_owned()),
+            ("outcome", outcome.as_str().to_owned()),
+            ("reason", bounded(reason)),
+        ];
+        counter!(DELIVERIES_TOTAL, &labels).increment(count);
     }
 }
 
@@ -215,23 +238,6 @@ fn seconds(at: Timestamp) -> f64 {
     at.as_millisecond() as f64 / 1000.0
 }
 
-/// A receiver's word as a label.
-fn bounded(reason: &str) -> String {
-    static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    one_of_a_hundred(&mut seen, reason)
-}
-
-fn one_of_a_hundred(seen: &mut BTreeSet<String>, reason: &str) -> String {
-    let a_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let plain = reason.len() <= 64 && reason.chars().all(a_word);
-    if seen.contains(reason) || (plain && seen.len() < MOST_REASONS) {
-        seen.insert(reason.to_owned());
-        return reason.to_owned();
-    }
-    "other".to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,13 +256,15 @@ mod tests {
             scanned(at, second);
             transition_recorded(Reason::HoursStart, Some(second));
             transition_recorded(Reason::Sync, None);
-            delivery_settled(ChannelKind::Apns, DeliveryState::Sent, "ok", Some(second));
-            delivery_settled(
-                ChannelKind::Fcm,
-                DeliveryState::Failed,
-                "<b>no",
-                Some(second),
-            );
+            let ended = |outcome, reason| Ended {
+                outcome,
+                reason,
+                lag: Some(second),
+            };
+            let sent = ended(DeliveryState::Sent, "ok");
+            deliveries_ended(ChannelKind::Apns, [sent, sent].into_iter());
+            let failed = ended(DeliveryState::Failed, "<b>no");
+            deliveries_ended(ChannelKind::Fcm, [failed].into_iter());
             request_ended(ChannelKind::Fcm, second);
             deliveries(ChannelKind::Fcm, DeliveryState::Pending, 3);
             oldest_pending(ChannelKind::Fcm, second);
@@ -289,7 +297,8 @@ mod tests {
             "shiftbell_tzdata_info{version=\"2026f\"} 1",
             "shiftbell_last_successful_scan_timestamp_seconds 1774854000.5",
             "shiftbell_transition_lag_seconds_bucket{kind=\"start\",le=\"1\"} 1",
-            "shiftbell_delivery_lag_seconds_count{channel=\"apns\"} 1",
+            "shiftbell_delivery_lag_seconds_count{channel=\"apns\"} 2",
+            "shiftbell_deliveries_total{channel=\"apns\",outcome=\"sent\",reason=\"ok\"} 2",
             "shiftbell_deliveries_total{channel=\"fcm\",outcome=\"failed\",reason=\"other\"} 1",
             "shiftbell_breaker_open{channel=\"presence\"} 1",
         ] {
@@ -299,16 +308,5 @@ mod tests {
             !text.contains("delivery_lag_seconds_count{channel=\"fcm\"}"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn a_receiver_cannot_make_labels_without_bound() {
-        let mut seen = BTreeSet::new();
-        let labels: BTreeSet<String> = (0..1_000)
-            .map(|i| one_of_a_hundred(&mut seen, &format!("Reason{i}")))
-            .collect();
-        assert_eq!(labels.len(), MOST_REASONS + 1);
-        assert_eq!(one_of_a_hundred(&mut seen, "Reason0"), "Reason0");
-        assert_eq!(one_of_a_hundred(&mut seen, &"x".repeat(65)), "other");
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! Each receiver has its own lane with its own slots, pace and breaker: one that is down starves no
 //! other. A lane claims only what it can send at once, sends while no transaction is open, and
-//! hands the outcomes to the settler. A send that would begin after its lease or past its deadline
-//! (the process was frozen) does not begin.
+//! hands the outcomes to the settler. It looks at the outbox when something was recorded, came back
+//! (`tests/store/service.rs`) or is due, not for each place that becomes free. A send that would begin
+//! after its lease or past its deadline (the process was frozen) does not begin.
 
 mod gate;
 mod outbox;
 mod send;
+mod share;
+mod wait;
 
 use std::{
     sync::{
@@ -22,7 +25,11 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::gate::Gate;
-use self::send::Sender;
+use self::{
+    send::Sender,
+    share::{in_requests, in_turns},
+    wait::Wait,
+};
 use super::{
     Shared,
     message::Prepare,
@@ -33,13 +40,11 @@ use super::{
 use crate::{
     channels::Channel,
     domain::{breaker::Allowance, delivery::DeliveryState, pace::Pace},
-    store::{Claimed, Crashed, StoreError},
+    store::{Crashed, StoreError},
 };
 
 /// Deliveries claimed in one transaction, at most.
 const CLAIM: usize = 500;
-/// Looks at the outbox at least so often, should a wake-up be lost.
-const FALLBACK: Duration = Duration::from_mins(1);
 /// While less than a quarter of the places is free, a few such moments for others to become free: each
 /// claim is a transaction that passes over all that is under way, and a hundred deliveries cost hardly
 /// more than one.
@@ -129,22 +134,33 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         let mut rounds = 0;
         let (outcomes, incoming) = mpsc::channel(4096);
         let kind = self.channel.kind();
-        let settler = tokio::spawn(settler(self.shared.store.clone(), kind, incoming));
+        let returned = Arc::new(Notify::new());
+        let settler = tokio::spawn(settler(
+            self.shared.store.clone(),
+            kind,
+            incoming,
+            Arc::clone(&returned),
+        ));
         let sends = TaskTracker::new();
         while !stop.is_cancelled() {
             // Listens before it looks: a wake-up between the two is not lost.
             let freed = self.state.freed.notified();
             let woken = self.shared.send_wake.notified();
-            tokio::pin!(freed, woken);
+            let returned = returned.notified();
+            tokio::pin!(freed, woken, returned);
             freed.as_mut().enable();
             woken.as_mut().enable();
+            returned.as_mut().enable();
             if stop.run_until_cancelled(self.gather()).await.is_none() {
                 break;
             }
             let wait = match self.round(&sends, &outcomes, stop).await {
-                Ok(Round::Sent) => {
+                Ok(Round::Sent(then)) => {
                     rounds += 1;
-                    continue;
+                    match then {
+                        Some(wait) => wait,
+                        None => continue,
+                    }
                 }
                 Ok(Round::Wait(wait)) => wait,
                 Err(error) => {
@@ -152,13 +168,17 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
                     Wait::For(PAUSE)
                 }
             };
-            if until == Until::Idle && matches!(wait, Wait::For(_)) && self.in_flight() == 0 {
+            let idle = matches!(wait, Wait::For(_) | Wait::Due(_));
+            if until == Until::Idle && idle && self.in_flight() == 0 {
                 break;
             }
+            // Another free place is of no use where nothing is due, unless all are to be free.
+            let nothing_due = matches!(wait, Wait::Due(_)) && until == Until::Stopped;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = freed => {}
+                () = freed, if !nothing_due => {}
                 () = woken, if wait != Wait::Full => {}
+                () = returned, if wait != Wait::Full => {}
                 () = tokio::time::sleep(wait.at_most()) => {}
             }
         }
@@ -232,13 +252,14 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
                 return Ok(Round::Wait(Wait::until(next, now)));
             }
         }
+        let all = claim.leases.len() < limit;
         let mut leases = Vec::with_capacity(claim.leases.len());
         for (lease, message) in claim.leases.into_iter().zip(claim.messages) {
             match message {
                 Ok(message) => leases.push((lease, message)),
                 Err(reason) => {
                     let cancelled = send::released(&lease, DeliveryState::Cancelled, reason, now);
-                    send::settle(outcomes, &lease, now, cancelled, &alone).await;
+                    send::settle(outcomes, lease, now, cancelled, &alone).await;
                 }
             }
         }
@@ -248,7 +269,12 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             let sender = Sender::new(self, outcomes.clone(), stop.clone(), alone.clone());
             sends.spawn(sender.send(turns, claim.until));
         }
-        Ok(Round::Sent)
+        let then = if all {
+            Some(Wait::until(self.next_send().await?, now))
+        } else {
+            None
+        };
+        Ok(Round::Sent(then))
     }
 
     /// How many requests may begin now.
@@ -265,75 +291,8 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
 }
 
 enum Round {
-    /// Something is under way: look again at once.
-    Sent,
+    /// Something is under way. Look again at once, or wait, if it was all that is due.
+    Sent(Option<Wait>),
     /// Nothing could be claimed.
     Wait(Wait),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
-    /// Until a request ends.
-    Full,
-    /// For so long: more is due, but not so fast.
-    Paced(Duration),
-    /// For so long, unless something happens before.
-    For(Duration),
-}
-
-impl Wait {
-    /// Until `next`, the earliest due time of what is pending. What is due and was not claimed waits for
-    /// another event of its agent to come back.
-    fn until(next: Option<Timestamp>, now: Timestamp) -> Self {
-        Self::For(match next {
-            Some(at) if at <= now => Duration::from_millis(50),
-            Some(at) => at
-                .duration_since(now)
-                .unsigned_abs()
-                .clamp(Duration::from_millis(5), FALLBACK),
-            None => FALLBACK,
-        })
-    }
-
-    fn at_most(self) -> Duration {
-        match self {
-            Self::Full => FALLBACK,
-            Self::Paced(wait) | Self::For(wait) => wait.clamp(Duration::from_millis(1), FALLBACK),
-        }
-    }
-}
-
-/// Splits leases into requests of at most `batch` messages that go `together`, none larger than its caps
-/// allow.
-fn in_requests<M>(
-    leases: Vec<(Claimed, M)>,
-    batch: usize,
-    together: impl Fn(&M, &M) -> bool,
-) -> Vec<Vec<(Claimed, M)>> {
-    let mut requests: Vec<(usize, Vec<(Claimed, M)>)> = Vec::new();
-    for lease in leases {
-        let cap = lease
-            .0
-            .batch_cap
-            .map_or(batch, |cap| (cap.max(1) as usize).min(batch));
-        match requests.iter_mut().rev().find(|(c, request)| {
-            *c == cap && request.len() < cap && together(&request[0].1, &lease.1)
-        }) {
-            Some((_, request)) => request.push(lease),
-            None => requests.push((cap, vec![lease])),
-        }
-    }
-    requests.into_iter().map(|(_, request)| request).collect()
-}
-
-/// Deals requests out to `places`, each of which sends its own one after the other: a batch that was
-/// split makes more requests than there are places.
-fn in_turns<R>(requests: Vec<R>, places: usize) -> Vec<Vec<R>> {
-    let mut turns: Vec<Vec<R>> = Vec::new();
-    turns.resize_with(places.min(requests.len()), Vec::new);
-    for (n, request) in requests.into_iter().enumerate() {
-        let place = n % turns.len();
-        turns[place].push(request);
-    }
-    turns
 }

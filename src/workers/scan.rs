@@ -23,7 +23,7 @@ use crate::{
         zone::{DataVersion, Zones},
     },
     store::{Due, LAST_EVALUATION, Store, StoreError},
-    telemetry::metrics,
+    telemetry::{metrics, together},
     triggers::{self, Rules},
 };
 
@@ -234,9 +234,11 @@ impl Scan {
         });
         let (decisions, ended) = decisions.await?;
         tell::ended(&ended);
-        for decision in &decisions {
-            tell::decided(&self.shared.store, decision, now);
-        }
+        together::tell(|| {
+            for decision in &decisions {
+                tell::decided(&self.shared.store, decision, now);
+            }
+        });
         Ok(decisions.len())
     }
 }

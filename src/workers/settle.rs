@@ -4,14 +4,14 @@
 //! would make an accepted push `unknown`, and send it again. Only what the database refuses for good
 //! is given up, alone: its lease runs out, and its neighbours are written.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Borrow, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 
 use super::tell;
 use crate::{
-    domain::delivery::ChannelKind,
+    domain::delivery::{ChannelKind, DeliveryState},
     store::{About, Settled, Settlement, Store, StoreError},
 };
 
@@ -32,14 +32,30 @@ pub(super) struct Outcome {
     pub(super) alone: Alone,
 }
 
+impl Outcome {
+    /// From the instant that it is about until it was known.
+    pub(super) fn lag(&self) -> Duration {
+        let known = self.settlement.finished_at;
+        known.duration_since(self.since).unsigned_abs()
+    }
+}
+
+impl Borrow<Settlement> for Outcome {
+    fn borrow(&self) -> &Settlement {
+        &self.settlement
+    }
+}
+
 /// Leave to send what took a worker down before.
 pub(super) type Alone = Option<Arc<OwnedSemaphorePermit>>;
 
-/// Takes a channel's outcomes until all their senders are gone, and returns when the last is written.
+/// Takes a channel's outcomes until all their senders are gone, and returns when the last is written;
+/// rings `returned` when some deliveries are to be tried again.
 pub(super) async fn settler(
     store: Store,
     channel: ChannelKind,
     mut incoming: mpsc::Receiver<Outcome>,
+    returned: Arc<Notify>,
 ) {
     let mut outcomes = Vec::with_capacity(BATCH);
     loop {
@@ -61,20 +77,26 @@ pub(super) async fn settler(
             let room = BATCH - outcomes.len();
             outcomes.extend((0..room).map_while(|_| incoming.try_recv().ok()));
         }
-        outcomes = write_each(&store, channel, outcomes).await;
+        outcomes = write_each(&store, channel, outcomes, &returned).await;
     }
 }
 
 /// Writes them, alone where the database refuses one; returns those that another session holds.
-async fn write_each(store: &Store, channel: ChannelKind, outcomes: Vec<Outcome>) -> Vec<Outcome> {
-    let refusal = match write(store, channel, &outcomes).await {
+async fn write_each(
+    store: &Store,
+    channel: ChannelKind,
+    outcomes: Vec<Outcome>,
+    returned: &Notify,
+) -> Vec<Outcome> {
+    let outcomes: Arc<[Outcome]> = outcomes.into();
+    let refusal = match write(store, channel, &outcomes, returned).await {
         Ok(held) => return held,
         Err(refusal) => refusal,
     };
     tracing::error!(error = %tell::chain(&refusal), "settlement_refused");
     let mut held = Vec::new();
-    for outcome in &outcomes {
-        match write(store, channel, std::slice::from_ref(outcome)).await {
+    for outcome in outcomes.iter() {
+        match write(store, channel, &Arc::from([outcome.clone()]), returned).await {
             Ok(again) => held.extend(again),
             Err(refusal) => {
                 let delivery = outcome.settlement.id;
@@ -89,11 +111,11 @@ async fn write_each(store: &Store, channel: ChannelKind, outcomes: Vec<Outcome>)
 async fn write(
     store: &Store,
     channel: ChannelKind,
-    outcomes: &[Outcome],
+    outcomes: &Arc<[Outcome]>,
+    returned: &Notify,
 ) -> Result<Vec<Outcome>, StoreError> {
-    let rows: Arc<[Settlement]> = outcomes.iter().map(|o| o.settlement.clone()).collect();
     loop {
-        let rows = Arc::clone(&rows);
+        let rows = Arc::clone(outcomes);
         let written = store.unit(move |store| async move {
             let mut tx = store.begin().await?;
             let settled = tx.settle(&rows).await?;
@@ -102,8 +124,9 @@ async fn write(
         });
         match written.await {
             Ok(Settled { kept, held }) => {
-                for k in &kept {
-                    tell::attempted(channel, &outcomes[k.index], k);
+                tell::attempted(channel, outcomes, &kept);
+                if kept.iter().any(|k| k.state == DeliveryState::Pending) {
+                    returned.notify_waiters();
                 }
                 let deliveries = outcomes.len() - kept.len() - held.len();
                 if deliveries > 0 {

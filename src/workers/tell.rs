@@ -11,7 +11,7 @@ use crate::{
         plan::Decision,
     },
     store::{Kept, Moved, Store},
-    telemetry::metrics,
+    telemetry::{metrics, together},
 };
 
 /// Deliveries that came to their end without an attempt.
@@ -25,7 +25,12 @@ pub(super) fn ended(deliveries: &[Moved]) {
             about,
             ..
         } = delivery;
-        metrics::delivery_settled(*channel, *state, reason, None);
+        let ended = metrics::Ended {
+            outcome: *state,
+            reason,
+            lag: None,
+        };
+        metrics::deliveries_ended(*channel, std::iter::once(ended));
         tracing::info!(
             delivery = %id,
             transition = about.transition,
@@ -74,18 +79,26 @@ pub(super) fn decided(store: &Store, decision: &Decision, now: Timestamp) {
     }
 }
 
-/// What an attempt came to.
-pub(super) fn attempted(channel: ChannelKind, outcome: &Outcome, kept: &Kept) {
+/// What attempts came to.
+pub(super) fn attempted(channel: ChannelKind, outcomes: &[Outcome], kept: &[Kept]) {
+    let ended = kept.iter().filter(|k| k.state != DeliveryState::Pending);
+    let ended = ended.map(|k| metrics::Ended {
+        outcome: k.state,
+        reason: &k.reason,
+        lag: Some(outcomes[k.index].lag()),
+    });
+    metrics::deliveries_ended(channel, ended);
+    together::tell(|| {
+        for k in kept {
+            attempt(channel, &outcomes[k.index], k);
+        }
+    });
+}
+
+fn attempt(channel: ChannelKind, outcome: &Outcome, kept: &Kept) {
     let Outcome {
-        settlement,
-        about,
-        since,
-        ..
+        settlement, about, ..
     } = outcome;
-    let lag = settlement.finished_at.duration_since(*since).unsigned_abs();
-    if kept.state != DeliveryState::Pending {
-        metrics::delivery_settled(channel, kept.state, &kept.reason, Some(lag));
-    }
     if matches!(settlement.device, DeviceFate::Disable(_)) {
         let platform = match channel {
             ChannelKind::Apns => Platform::Ios,
@@ -105,7 +118,7 @@ pub(super) fn attempted(channel: ChannelKind, outcome: &Outcome, kept: &Kept) {
         state = kept.state.as_str(),
         reason = kept.reason,
         http_status = settlement.http_status,
-        lag_ms = lag.as_millis() as u64,
+        lag_ms = outcome.lag().as_millis() as u64,
         retry_at = settlement.due_at.map(tracing::field::display),
         "attempt"
     );

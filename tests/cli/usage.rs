@@ -2,7 +2,7 @@
 
 use crate::shell::Shell;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "demo",
     "run",
     "tick",
@@ -12,6 +12,7 @@ const COMMANDS: [&str; 14] = [
     "preview",
     "deliveries",
     "explain",
+    "presence",
     "token",
     "audit",
     "doctor",
@@ -75,7 +76,12 @@ fn help_names_every_command_and_nothing_else() {
 #[test]
 fn every_commands_help_has_an_example() {
     let shell = Shell::new();
-    let deeper = ["deliveries list", "deliveries show", "deliveries retry"];
+    let deeper = [
+        "deliveries list",
+        "deliveries show",
+        "deliveries retry",
+        "presence sync",
+    ];
     for command in COMMANDS.iter().chain(&deeper) {
         let said = shell.run(&format!("{command} --help"));
         let (_, examples) = said.done().split_once("\nExample").expect(&said.out);

@@ -22,6 +22,7 @@ mod outbox;
 mod plans;
 mod roster;
 mod schedule;
+mod service;
 mod slots;
 mod statements;
 mod tokens;

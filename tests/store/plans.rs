@@ -1,6 +1,7 @@
 //! No statement of the service's daily round reads a whole table: with 10,000 agents and 10,000
 //! deliveries the plan of every statement is asked for, on both engines.
 
+use serde_json::Value;
 use shiftbell::store::{
     all_statements,
     sql::{Dialect, Sql},
@@ -169,20 +170,44 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "ADD_TOKEN" => vec!["'0'", "'t'", "'agent'", "NULL", "'a-1'", "'h'", now, "NULL"],
         "AUDIT_PAGE" => vec!["100", "50"],
         "AUDIT_PAGE_OF" => vec!["100", "50", "'w-1'"],
-        _ if statement.binds() == 0 => vec![],
+        _ if statement.binds(Dialect::Sqlite) == 0 => vec![],
         _ => vec![r#"'[{"id":"d-1"}]'"#],
     };
     assert_eq!(
         samples.len(),
-        statement.binds(),
+        statement.binds(Dialect::Sqlite),
         "{}: give it samples",
         statement.name
     );
+    let samples = match dialect {
+        Dialect::Sqlite => samples.into_iter().map(str::to_owned).collect(),
+        Dialect::Postgres => in_arrays(statement, &samples),
+    };
     let mut text = statement.on(dialect).to_owned();
-    for (index, sample) in samples.iter().enumerate() {
+    for (index, sample) in samples.iter().enumerate().rev() {
         text = text.replace(&format!("${}", index + 1), sample);
     }
     text
+}
+
+/// The samples for Postgres: of a row an array for each column, of a list one.
+fn in_arrays(statement: &'static Sql, samples: &[&str]) -> Vec<String> {
+    let mut all: Vec<String> = samples.iter().map(|sample| (*sample).to_owned()).collect();
+    let json = samples.first().and_then(|s| s.strip_prefix("'["));
+    let Some(item) = json.and_then(|s| s.strip_suffix("]'")) else {
+        return all;
+    };
+    let item: Value = serde_json::from_str(item).unwrap();
+    let array = |value: Option<&Value>| match value {
+        Some(value) => format!("'{{{value}}}'"),
+        None => "'{NULL}'".to_owned(),
+    };
+    let columns = statement.columns().iter();
+    let mut arrays = columns.map(|column| array(item.get(column.name)));
+    let of_list = || array(item.get("id").or(Some(&item)));
+    all[0] = arrays.next().unwrap_or_else(of_list);
+    all.extend(arrays);
+    all
 }
 
 async fn sqlite_plan(db: &Database, text: &str) -> String {

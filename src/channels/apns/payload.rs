@@ -3,7 +3,9 @@
 //! Apple refuses more than 4,096 bytes. So the body is cut first, then the title; the agent's id,
 //! of which an app needs every character, only when nothing else is left to cut.
 
+use jiff::Timestamp;
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::domain::delivery::Push;
 
@@ -34,8 +36,8 @@ struct Alert<'a> {
 struct Facts<'a> {
     event: &'static str,
     agent: &'a str,
-    transition: String,
-    at: String,
+    transition: Uuid,
+    at: Timestamp,
 }
 
 /// The payload as JSON, never longer than [`LIMIT`]. The same push gives the same bytes.
@@ -61,8 +63,8 @@ fn json(push: &Push, agent: &str, title: &str, body: &str) -> Vec<u8> {
         shiftbell: Facts {
             event: push.event.as_str(),
             agent,
-            transition: push.transition.to_string(),
-            at: push.at.to_string(),
+            transition: push.transition,
+            at: push.at,
         },
     };
     serde_json::to_vec(&payload).expect("text is JSON")

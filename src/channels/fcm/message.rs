@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
+use uuid::Uuid;
 
 use crate::domain::delivery::Push;
 
@@ -12,41 +13,82 @@ const LIMIT: usize = 4096;
 /// The longest that FCM keeps a message, in seconds: four weeks.
 const LONGEST: i64 = 28 * 24 * 3600;
 
+#[derive(Serialize)]
+struct Body<'a> {
+    message: Message<'a>,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    token: &'a str,
+    notification: Notification<'a>,
+    data: Data<'a>,
+    android: Android<'a>,
+}
+
+#[derive(Serialize)]
+struct Notification<'a> {
+    title: &'a str,
+    body: &'a str,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    event: &'static str,
+    agent: &'a str,
+    transition: Uuid,
+    at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Android<'a> {
+    priority: &'static str,
+    ttl: String,
+    collapse_key: &'a str,
+    notification: Tag<'a>,
+}
+
+#[derive(Serialize)]
+struct Tag<'a> {
+    tag: &'a str,
+}
+
 /// The request's body at `now` (UTC). Texts that are too long for FCM are cut; `None` if the rest
 /// alone is too big.
 pub(super) fn body(push: &Push, now: Timestamp) -> Option<Bytes> {
-    let (mut title, mut text) = (push.title.clone(), push.body.clone());
-    let mut written = write(push, &title, &text, now);
+    let mut written = write(push, &push.title, &push.body, now);
     if written.len() > LIMIT {
-        text = cut(&text, written.len() - LIMIT);
-        written = write(push, &title, &text, now);
-    }
-    if written.len() > LIMIT {
-        title = cut(&title, written.len() - LIMIT);
-        written = write(push, &title, &text, now);
+        let text = cut(&push.body, written.len() - LIMIT);
+        written = write(push, &push.title, &text, now);
+        if written.len() > LIMIT {
+            let title = cut(&push.title, written.len() - LIMIT);
+            written = write(push, &title, &text, now);
+        }
     }
     (written.len() <= LIMIT).then(|| written.into())
 }
 
 fn write(push: &Push, title: &str, text: &str, now: Timestamp) -> String {
     let left = push.deadline.duration_since(now).as_secs();
-    json!({"message": {
-        "token": push.token.expose(),
-        "notification": {"title": title, "body": text},
-        "data": {
-            "event": push.event.as_str(),
-            "agent": push.agent,
-            "transition": push.transition.to_string(),
-            "at": push.at.to_string(),
+    let message = Message {
+        token: push.token.expose(),
+        notification: Notification { title, body: text },
+        data: Data {
+            event: push.event.as_str(),
+            agent: &push.agent,
+            transition: push.transition,
+            at: push.at,
         },
-        "android": {
-            "priority": "HIGH",
-            "ttl": format!("{}s", left.clamp(0, LONGEST)),
-            "collapse_key": push.collapse_id,
-            "notification": {"tag": push.collapse_id},
+        android: Android {
+            priority: "HIGH",
+            ttl: format!("{}s", left.clamp(0, LONGEST)),
+            collapse_key: &push.collapse_id,
+            notification: Tag {
+                tag: &push.collapse_id,
+            },
         },
-    }})
-    .to_string()
+    };
+    serde_json::to_string(&Body { message }).expect("text is JSON")
 }
 
 /// `text` at least `excess` bytes shorter, where it is long enough. A byte of text is a byte of JSON
@@ -63,8 +105,7 @@ fn cut(text: &str, excess: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-    use uuid::Uuid;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::domain::{

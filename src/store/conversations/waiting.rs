@@ -11,9 +11,10 @@ use crate::{
     domain::{conversation::Waiting, plan::Schedule, presence::Status},
     store::{
         StoreError, Tx,
+        columns::{List, list, table},
         facts::{Parts, add},
         instant,
-        rows::{json, list, word},
+        rows::word,
         sql::{run, statements},
     },
 };
@@ -67,7 +68,7 @@ impl Tx {
             .into_iter()
             .map(|(agent, schedule)| (agent.clone(), schedule.workspace.clone()))
             .collect();
-        if answering != "[]" {
+        if !answering.is_empty() {
             self.assigned(&answering, parts).await?;
         }
         if !willing.is_empty() {
@@ -76,7 +77,7 @@ impl Tx {
         Ok(())
     }
 
-    async fn assigned(&mut self, agents: &str, parts: &mut Parts) -> Result<(), StoreError> {
+    async fn assigned(&mut self, agents: &List, parts: &mut Parts) -> Result<(), StoreError> {
         let rows: Vec<(String, String, i64, i64)> = run!(self, all UNANSWERED_OF, agents)?;
         let mut since: Vec<Since> = Vec::new();
         for (agent_id, conversation, said_at, assigned_at) in rows {
@@ -100,7 +101,7 @@ impl Tx {
         if since.is_empty() {
             return Ok(());
         }
-        let history: Vec<(String, String, i64)> = run!(self, all HISTORY, json(&since))?;
+        let history: Vec<(String, String, i64)> = run!(self, all HISTORY, table(&since))?;
         for (agent, status, at) in history {
             add(parts, &agent, |schedule| {
                 let status = word("transitions", "status", &agent, &status, Status::from_word)?;

@@ -16,10 +16,12 @@ use crate::{
         presence::Status,
     },
     store::{
-        AttemptRow, DeliveryRow, LAST_EVALUATION, PhoneRow, StoreError, Tx, instant,
+        AttemptRow, DeliveryRow, LAST_EVALUATION, PhoneRow, StoreError, Tx,
+        columns::list,
+        instant,
         log::fingerprint,
         ms,
-        rows::{list, push_channel, word},
+        rows::{push_channel, word},
         sql::run,
     },
 };

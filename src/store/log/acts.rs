@@ -7,10 +7,10 @@ use super::DeliveryFilter;
 use crate::store::{
     StoreError, Tx,
     audit::Actor,
+    columns::list,
     ms,
     outbox::overtaken,
     record::write::DOOMED,
-    rows::list,
     sql::{Sql, run, statements},
 };
 

@@ -13,20 +13,22 @@ use crate::{
 };
 
 statements! {
-    // That an event under way is an earlier one (`<`) follows; said, it is looked up for each row,
-    // where Postgres would else gather all that are under way by reading the whole outbox.
-    CLAIM = concat!("WITH picked AS MATERIALIZED (
+    // An event waits while an earlier one is under way, and is pointless once there is a later one. Both
+    // are said of the sequence, too, so that they are looked up for each row, where Postgres would else
+    // gather all that are under way by reading the whole outbox.
+    CLAIM = "WITH picked AS MATERIALIZED (
                  SELECT p.{place} AS place FROM outbox p WHERE p.lease_until IS NULL AND p.channel = $1 AND p.due_at <= $2
                      AND (p.deadline_at IS NULL OR p.deadline_at > $2) AND p.crashes BETWEEN $5 AND $6
                      AND (p.channel <> 'presence' OR NOT EXISTS (
-                             SELECT 1 FROM outbox f WHERE f.receiver = p.receiver AND f.channel = 'presence'
-                             AND f.sequence < p.sequence AND f.lease_until IS NOT NULL)
-                         AND NOT ", overtaken!(), ")
+                             SELECT 1 FROM outbox n WHERE n.receiver = p.receiver AND n.channel = 'presence'
+                             AND n.sequence <> p.sequence AND (n.sequence > p.sequence OR n.lease_until IS NOT NULL))
+                         AND NOT EXISTS (SELECT 1 FROM deliveries n WHERE n.receiver = p.receiver
+                             AND n.channel = 'presence' AND n.sequence > p.sequence))
                  ORDER BY p.due_at LIMIT $3 {skip_locked})
              UPDATE outbox SET lease_until = $4, epoch = epoch + 1, worker = $7, started_at = $2
              WHERE {place} IN (SELECT place FROM picked)
              RETURNING id, epoch, tries, batch_cap, deadline_at, receiver, transition_id, agent_id, kind,
-                 boundary_at, counterpart_at");
+                 boundary_at, counterpart_at";
 }
 
 /// What to claim.

@@ -12,7 +12,8 @@ use crate::{
     domain::delivery::DeliveryState,
     store::{
         StoreError, Tx,
-        rows::{id, json},
+        columns::list,
+        rows::id,
         sql::{run, statements},
     },
 };
@@ -38,7 +39,7 @@ impl Tx {
     /// that could not be settled.
     pub(super) async fn settle_returns(
         &mut self,
-        settlements: &[Settlement],
+        settlements: &[&Settlement],
         among: Vec<usize>,
         kept: &mut Vec<Kept>,
     ) -> Result<Vec<usize>, StoreError> {
@@ -55,7 +56,7 @@ impl Tx {
             .collect::<Result<_, StoreError>>()?;
         let mut back = Vec::with_capacity(returned.len());
         for index in returned {
-            let settlement = &settlements[index];
+            let settlement = settlements[index];
             match ours.remove(&lease(settlement)) {
                 Some(revoked) => back.push(keep(index, settlement, revoked)),
                 None => rest.push(index),
@@ -69,7 +70,7 @@ impl Tx {
     /// What was revoked under way, or was overtaken since, is not tried again.
     async fn give_back(
         &mut self,
-        settlements: &[Settlement],
+        settlements: &[&Settlement],
         back: &mut [Kept],
     ) -> Result<(), StoreError> {
         if back.is_empty() {
@@ -79,7 +80,7 @@ impl Tx {
         let (waiting, revoked): (Vec<&Kept>, Vec<&Kept>) =
             back.iter().partition(|k| k.state == DeliveryState::Pending);
         let revoked = revoked.into_iter().map(|k| {
-            let s = &settlements[k.index];
+            let s = settlements[k.index];
             End {
                 reason: Some(k.reason.clone()),
                 cost: i64::from(s.cost),
@@ -98,12 +99,12 @@ impl Tx {
     /// A presence event that goes back to wait, while a later one of its agent exists, is pointless.
     async fn drop_overtaken(
         &mut self,
-        settlements: &[Settlement],
+        settlements: &[&Settlement],
         kept: &mut [Kept],
     ) -> Result<(), StoreError> {
         let waiting = kept.iter().filter(|k| k.state == DeliveryState::Pending);
-        let waiting: Vec<_> = waiting.map(|k| settlements[k.index].id).collect();
-        let overtaken: Vec<(String,)> = run!(self, all RETURNED_OVERTAKEN, json(&waiting))?;
+        let waiting = waiting.map(|k| settlements[k.index].id);
+        let overtaken: Vec<(String,)> = run!(self, all RETURNED_OVERTAKEN, list(waiting))?;
         if overtaken.is_empty() {
             return Ok(());
         }

@@ -16,8 +16,10 @@ use crate::{
         presence::{Change, Event, Mode, Reason, Status},
     },
     store::{
-        About, StoreError, Tx, instant,
-        rows::{id, list, word},
+        About, StoreError, Tx,
+        columns::{List, list},
+        instant,
+        rows::{id, word},
         sql::{run, statements},
     },
 };
@@ -100,7 +102,7 @@ impl Tx {
         claimed.iter().map(|c| push(c, &profiles)).collect()
     }
 
-    async fn profiles_of(&mut self, ids: String) -> Result<HashMap<String, Profile>, StoreError> {
+    async fn profiles_of(&mut self, ids: List) -> Result<HashMap<String, Profile>, StoreError> {
         type Row = (
             String,
             String,

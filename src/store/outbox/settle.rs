@@ -1,6 +1,6 @@
 //! What leases came to: those that end their delivery; for the others see [`super::give_back`].
 
-use std::collections::HashSet;
+use std::{borrow::Borrow, collections::HashSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,8 +10,10 @@ use super::end::End;
 use crate::{
     domain::delivery::{DeliveryState, DeviceFate},
     store::{
-        StoreError, Tx, ms,
-        rows::{id, json},
+        StoreError, Tx,
+        columns::{Table, table},
+        ms,
+        rows::id,
         sql::{run, statements},
     },
 };
@@ -107,14 +109,18 @@ impl Tx {
     /// Writes what leases came to, each under its epoch; returns what was kept, and with which state
     /// and reason, and what another session holds, for which nobody else is made to wait. The rest
     /// came late.
-    pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<Settled, StoreError> {
+    pub async fn settle<S: Borrow<Settlement>>(
+        &mut self,
+        settlements: &[S],
+    ) -> Result<Settled, StoreError> {
+        let settlements: &[&Settlement] = &settlements.iter().map(S::borrow).collect::<Vec<_>>();
         let (mut kept, rest) = self.settle_ends(settlements).await?;
         let mut rest = self.settle_returns(settlements, rest, &mut kept).await?;
         let mut held = Vec::new();
         if !rest.is_empty() {
             let leased = self.leased(settlements, &rest).await?;
             rest.retain(|&index| {
-                let locked = leased.contains(&lease(&settlements[index]));
+                let locked = leased.contains(&lease(settlements[index]));
                 held.extend(locked.then_some(index));
                 !locked
             });
@@ -129,17 +135,20 @@ impl Tx {
     /// that could not be settled.
     async fn settle_ends(
         &mut self,
-        settlements: &[Settlement],
+        settlements: &[&Settlement],
     ) -> Result<(Vec<Kept>, Vec<usize>), StoreError> {
         let ends = settlements
             .iter()
             .filter(|s| s.state != DeliveryState::Pending);
-        let ends: Vec<End> = ends.map(end).collect();
-        let ended = self.end(&ends).await?;
-        let ended: HashSet<(Uuid, i64)> = ended.iter().map(|m| (m.id, m.epoch)).collect();
+        let ends: Vec<End> = ends.map(|s| end(s)).collect();
+        let ended = self.end_leases(&ends).await?;
+        // All of them, unless something is wrong.
+        let all = ended.len() == ends.len();
+        let ended = if all { Vec::new() } else { ended };
+        let ended: HashSet<(Uuid, i64)> = leases(ended)?;
         let (mut kept, mut rest, mut devices) = (Vec::new(), Vec::new(), Vec::new());
         for (index, s) in settlements.iter().enumerate() {
-            if s.state != DeliveryState::Pending && ended.contains(&lease(s)) {
+            if s.state != DeliveryState::Pending && (all || ended.contains(&lease(s))) {
                 devices.extend(device_row(s));
                 kept.push(keep(index, s, None));
             } else {
@@ -147,7 +156,7 @@ impl Tx {
             }
         }
         if !devices.is_empty() {
-            run!(self, execute DEVICES, json(&devices))?;
+            run!(self, execute DEVICES, table(&devices))?;
         }
         Ok((kept, rest))
     }
@@ -155,16 +164,18 @@ impl Tx {
     /// Which of them are leases still.
     async fn leased(
         &mut self,
-        settlements: &[Settlement],
+        settlements: &[&Settlement],
         among: &[usize],
     ) -> Result<HashSet<(Uuid, i64)>, StoreError> {
         let rows = attempt_rows(settlements, among.iter().copied());
-        let leased: Vec<(String, i64)> = run!(self, all LEASED, rows)?;
-        let leased = leased.into_iter();
-        leased
-            .map(|(key, epoch)| Ok((id("outbox", &key)?, epoch)))
-            .collect()
+        leases(run!(self, all LEASED, rows)?)
     }
+}
+
+fn leases(rows: Vec<(String, i64)>) -> Result<HashSet<(Uuid, i64)>, StoreError> {
+    let rows = rows.into_iter();
+    rows.map(|(key, epoch)| Ok((id("outbox", &key)?, epoch)))
+        .collect()
 }
 
 /// What was revoked under way is not tried again.
@@ -187,11 +198,11 @@ pub(super) fn lease(s: &Settlement) -> (Uuid, i64) {
 }
 
 pub(super) fn attempt_rows(
-    settlements: &[Settlement],
+    settlements: &[&Settlement],
     places: impl IntoIterator<Item = usize>,
-) -> String {
+) -> Table {
     let row = |index: usize| {
-        let s = &settlements[index];
+        let s = settlements[index];
         AttemptRow {
             id: s.id,
             epoch: s.epoch,
@@ -204,7 +215,7 @@ pub(super) fn attempt_rows(
             batch_cap: s.batch_cap,
         }
     };
-    json(&places.into_iter().map(row).collect::<Vec<_>>())
+    table(&places.into_iter().map(row).collect::<Vec<_>>())
 }
 
 fn end(s: &Settlement) -> End {

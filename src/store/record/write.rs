@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::{Batch, NewDelivery};
 use crate::{
-    domain::delivery::DeliveryState,
+    domain::delivery::{ChannelKind, DeliveryState},
     store::{
-        About, Moved, StoreError, Tx, instant,
+        About, Moved, StoreError, Tx,
+        columns::{list, table},
+        instant,
         outbox::end::End,
-        rows::{json, list},
         sql::{run, statements},
     },
 };
@@ -79,16 +80,18 @@ impl Batch<'_> {
         tx: &mut Tx,
         now: Timestamp,
     ) -> Result<Vec<Moved>, StoreError> {
+        let mut all_new = false;
         if !self.transitions.is_empty() {
-            run!(tx, execute TRANSITIONS, json(&self.transitions))?;
+            let new = run!(tx, execute TRANSITIONS, table(&self.transitions))?;
+            all_new = new == self.transitions.len() as u64;
         }
         let mut ended = self.write_ends(tx, now).await?;
-        ended.extend(self.write_deliveries(tx).await?);
+        ended.extend(self.write_deliveries(tx, all_new).await?);
         if !self.states.is_empty() {
-            run!(tx, execute STATE, json(&self.states))?;
+            run!(tx, execute STATE, table(&self.states))?;
         }
         if !self.dirty.is_empty() {
-            run!(tx, execute DIRTY, json(&self.dirty))?;
+            run!(tx, execute DIRTY, table(&self.dirty))?;
         }
         Ok(ended)
     }
@@ -97,7 +100,7 @@ impl Batch<'_> {
     async fn write_ends(&self, tx: &mut Tx, now: Timestamp) -> Result<Vec<Moved>, StoreError> {
         let mut ended = Vec::new();
         if !self.cancelled.is_empty() {
-            let ids = json(&self.cancelled.keys().collect::<Vec<_>>());
+            let ids = list(self.cancelled.keys());
             let doomed = run!(tx, all DOOMED, ids)?;
             let why = |id: &str| self.cancelled.get(id).copied();
             ended.extend(tx.cancel(doomed, why, now).await?);
@@ -107,19 +110,24 @@ impl Batch<'_> {
             ended.extend(tx.cancel(doomed, |_| Some("agent_removed"), now).await?);
         }
         if !self.superseded.is_empty() {
-            let older: Vec<(String,)> = run!(tx, all OLDER, json(&self.superseded))?;
+            let older: Vec<(String,)> = run!(tx, all OLDER, table(&self.superseded))?;
             ended.extend(tx.supersede(older, now).await?);
         }
         Ok(ended)
     }
 
-    async fn write_deliveries(&self, tx: &mut Tx) -> Result<Vec<Moved>, StoreError> {
+    async fn write_deliveries(&self, tx: &mut Tx, all_new: bool) -> Result<Vec<Moved>, StoreError> {
         if !self.missed.is_empty() {
-            run!(tx, execute MISSED, json(&self.missed))?;
+            run!(tx, execute MISSED, table(&self.missed))?;
         }
         if !self.opened.is_empty() {
-            run!(tx, execute OPEN, json(&self.opened))?;
-            tx.close_ended(&self.opened).await?;
+            run!(tx, execute OPEN, table(&self.opened))?;
+            // An event is its transition's, and has not ended before that is there. An alert may have.
+            let known = |d: &&NewDelivery<'_>| !all_new || d.channel != ChannelKind::Presence;
+            let known: Vec<_> = self.opened.iter().filter(known).collect();
+            if !known.is_empty() {
+                tx.close_ended(&known).await?;
+            }
             tx.notify_outbox().await?;
         }
         self.missed.iter().map(NewDelivery::moved).collect()
@@ -129,8 +137,8 @@ impl Batch<'_> {
 impl Tx {
     /// Takes out of the outbox again what has ended before: an edit, or a clock that stepped back,
     /// has made a boundary due that was due already.
-    async fn close_ended(&mut self, opened: &[NewDelivery<'_>]) -> Result<(), StoreError> {
-        let ids = json(&opened.iter().map(|d| d.id).collect::<Vec<_>>());
+    async fn close_ended(&mut self, opened: &[&NewDelivery<'_>]) -> Result<(), StoreError> {
+        let ids = list(opened.iter().map(|d| d.id));
         let ended: Vec<(String,)> = run!(self, all ENDED, &ids)?;
         if ended.is_empty() {
             return Ok(());
@@ -138,7 +146,7 @@ impl Tx {
         let now = opened.iter().map(|d| d.created_at).min();
         let revisited: Vec<(String,)> = run!(self, all REVISIT, &ids, now)?;
         let over = ended.iter().filter(|id| !revisited.contains(id));
-        self.forget(over.map(|(id,)| id.as_str())).await
+        self.forget(over.map(|(id,)| id)).await
     }
 
     /// Ends what waits, and revokes what is under way.
@@ -155,7 +163,7 @@ impl Tx {
                 id,
                 reason: why(id),
             });
-            run!(self, execute REVOKE, json(&revoked.collect::<Vec<_>>()))?;
+            run!(self, execute REVOKE, table(&revoked.collect::<Vec<_>>()))?;
         }
         let ends = waiting.into_iter().map(|(id, _)| End {
             reason: why(&id).map(str::to_owned),

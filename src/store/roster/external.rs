@@ -15,7 +15,7 @@ use crate::{
     domain::agent::{Agent, Field},
     store::{
         StoreError, Tx,
-        rows::{json, list},
+        columns::{List, list, table},
         sql::{run, statements},
     },
 };
@@ -45,6 +45,12 @@ struct IdRow<'a> {
     agent_id: &'a str,
     product: &'a str,
     external_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct KeyRow<'a> {
+    agent_id: &'a str,
+    product: &'a str,
 }
 
 /// Agent, product and the agent's id there.
@@ -86,9 +92,10 @@ impl Tx {
         if wanted.is_empty() {
             return Ok(());
         }
-        let wanted = json(&wanted);
+        let keys: Vec<KeyRow<'_>> = wanted.iter().map(IdRow::key).collect();
+        let (wanted, keys) = (table(&wanted), table(&keys));
         run!(self, execute PUT_EXTERNAL, &wanted)?;
-        self.renamed(&wanted).await?;
+        self.renamed(&keys).await?;
         let taken: Option<(String, String, String, String, String)> =
             run!(self, optional TAKEN_EXTERNAL, &wanted)?;
         match taken {
@@ -111,10 +118,11 @@ impl Tx {
         let (kept, gone): (Stored, Stored) =
             stored.into_iter().partition(|row| wanted.contains(row));
         if !gone.is_empty() {
-            let keys = gone.iter().map(
-                |(agent, product, _)| serde_json::json!({"agent_id": agent, "product": product}),
-            );
-            let keys = json(&keys.collect::<Vec<_>>());
+            let keys: Vec<KeyRow<'_>> = gone
+                .iter()
+                .map(|(agent_id, product, _)| KeyRow { agent_id, product })
+                .collect();
+            let keys = table(&keys);
             run!(self, execute DROP_EXTERNAL, &keys)?;
             self.renamed(&keys).await?;
         }
@@ -124,7 +132,7 @@ impl Tx {
     /// All ids of these agents (a JSON list), by agent and product.
     pub(super) async fn external_of(
         &mut self,
-        agents: &str,
+        agents: &List,
     ) -> Result<HashMap<String, BTreeMap<String, String>>, StoreError> {
         let rows: Vec<(String, String, String)> = run!(self, all EXTERNAL_OF, agents)?;
         let mut ids: HashMap<String, BTreeMap<String, String>> = HashMap::new();
@@ -136,6 +144,13 @@ impl Tx {
 }
 
 impl IdRow<'_> {
+    fn key(&self) -> KeyRow<'_> {
+        KeyRow {
+            agent_id: self.agent_id,
+            product: self.product,
+        }
+    }
+
     fn owned(&self) -> (String, String, String) {
         let owned = |text: &str| text.to_owned();
         (

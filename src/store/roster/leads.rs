@@ -12,8 +12,9 @@ use crate::{
     },
     store::{
         StoreError, Tx,
+        columns::{List, list, table},
         facts::{Parts, add},
-        rows::{json, list, word},
+        rows::word,
         sql::{run, statements},
     },
 };
@@ -41,7 +42,7 @@ impl Tx {
     /// Adds their leads to these agents' schedules.
     pub(in crate::store) async fn leads_of(
         &mut self,
-        ids: &str,
+        ids: &List,
         parts: &mut Parts,
     ) -> Result<(), StoreError> {
         let rows: Vec<Row> = run!(self, all LEADS, ids)?;
@@ -57,7 +58,7 @@ impl Tx {
     /// What these agents chose, as it stands.
     pub(in crate::store) async fn chosen_leads(
         &mut self,
-        ids: &str,
+        ids: &List,
     ) -> Result<HashMap<String, Vec<Lead>>, StoreError> {
         let mut chosen: HashMap<String, Vec<Lead>> = HashMap::new();
         let rows: Vec<Row> = run!(self, all LEADS, ids)?;
@@ -91,7 +92,7 @@ impl Tx {
             run!(self, execute CLEAR_LEADS, list(cleared))?;
         }
         if !leads.is_empty() {
-            run!(self, execute PUT_LEADS, json(&leads))?;
+            run!(self, execute PUT_LEADS, table(&leads))?;
         }
         Ok(())
     }

@@ -12,8 +12,8 @@ use crate::{
     },
     store::{
         StoreError, Tx,
+        columns::{list, table},
         facts::SLOTS,
-        rows::{json, list},
         sql::{run, statements},
     },
 };
@@ -72,7 +72,7 @@ impl Tx {
             run!(self, execute CLEAR_SLOTS, list(cleared))?;
         }
         if !slots.is_empty() {
-            run!(self, execute PUT_SLOTS, json(&slots))?;
+            run!(self, execute PUT_SLOTS, table(&slots))?;
         }
         Ok(())
     }

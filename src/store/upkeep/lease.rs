@@ -8,8 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     domain::{driver::Shown, presence::Status},
     store::{
-        StoreError, Tx, instant, ms,
-        rows::{list, word},
+        StoreError, Tx,
+        columns::list,
+        instant, ms,
+        rows::word,
         sql::{run, statements},
     },
 };

@@ -69,15 +69,15 @@ impl<C: Channel<Message: Prepare>> Sender<C> {
     pub(super) async fn send(self, turns: Vec<Vec<(Claimed, C::Message)>>, until: Timestamp) {
         for request in turns {
             let (leases, messages): (Vec<Claimed>, Vec<C::Message>) = request.into_iter().unzip();
-            self.request(&leases, &messages, until).await;
+            self.request(leases, &messages, until).await;
         }
     }
 
-    async fn request(&self, leases: &[Claimed], messages: &[C::Message], until: Timestamp) {
+    async fn request(&self, leases: Vec<Claimed>, messages: &[C::Message], until: Timestamp) {
         let now = self.clock.now();
-        if let Some((state, reason)) = self.too_late(leases, now, until) {
-            for (lease, message) in leases.iter().zip(messages) {
-                let back = released(lease, state, reason, now);
+        if let Some((state, reason)) = self.too_late(&leases, now, until) {
+            for (lease, message) in leases.into_iter().zip(messages) {
+                let back = released(&lease, state, reason, now);
                 self.settle(lease, message.since(), back).await;
             }
             return;
@@ -88,13 +88,14 @@ impl<C: Channel<Message: Prepare>> Sender<C> {
         let now = self.clock.now();
         metrics::request_ended(kind, watch.elapsed());
         self.place.0.gate.learn(&judgement, now);
-        for (lease, message) in leases.iter().zip(messages) {
-            let settlement = judged(kind, lease, leases.len(), &judgement, now);
+        let batch = leases.len();
+        for (lease, message) in leases.into_iter().zip(messages) {
+            let settlement = judged(kind, &lease, batch, &judgement, now);
             self.settle(lease, message.since(), settlement).await;
         }
     }
 
-    async fn settle(&self, lease: &Claimed, since: Timestamp, settlement: Settlement) {
+    async fn settle(&self, lease: Claimed, since: Timestamp, settlement: Settlement) {
         settle(&self.outcomes, lease, since, settlement, &self.alone).await;
     }
 
@@ -184,14 +185,14 @@ pub(super) fn released(
 /// is torn down.
 pub(super) async fn settle(
     outcomes: &mpsc::Sender<Outcome>,
-    lease: &Claimed,
+    lease: Claimed,
     since: Timestamp,
     settlement: Settlement,
     alone: &Alone,
 ) {
     let outcome = Outcome {
         settlement,
-        about: lease.about.clone(),
+        about: lease.about,
         since,
         alone: alone.clone(),
     };
