@@ -54,11 +54,10 @@ statements! {
                 mended = {later}(excluded.mended, presence_seen.mended)";
     // What was told until now was told of somebody else.
     RENAMED = "INSERT INTO presence_seen (agent_id, confirmed, mended)
-               SELECT s.agent_id, -s.sequence, 0
-               FROM (SELECT DISTINCT v.agent_id FROM {rows(agent_id TEXT, product TEXT)}
-                     JOIN meta m ON m.key = 'named_in' AND m.value = v.product) AS n
-                   JOIN agent_state s ON s.agent_id = n.agent_id
-               WHERE s.sequence > 0 ORDER BY s.agent_id
+               SELECT agent_id, -sequence, 0 FROM agent_state
+               WHERE agent_id IN (SELECT v.agent_id FROM {rows(agent_id TEXT, product TEXT)}
+                                  JOIN meta m ON m.key = 'named_in' AND m.value = v.product) AND sequence > 0
+               ORDER BY agent_id
                ON CONFLICT (agent_id) DO UPDATE SET confirmed = excluded.confirmed, mended = 0";
     AGAIN = "UPDATE agent_state SET sequence = agent_state.sequence + 1
              FROM {rows(agent_id TEXT, sequence BIGINT)}

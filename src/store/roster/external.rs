@@ -47,12 +47,6 @@ struct IdRow<'a> {
     external_id: &'a str,
 }
 
-#[derive(Serialize)]
-struct KeyRow<'a> {
-    agent_id: &'a str,
-    product: &'a str,
-}
-
 /// Agent, product and the agent's id there.
 type Stored = HashSet<(String, String, String)>;
 
@@ -92,10 +86,9 @@ impl Tx {
         if wanted.is_empty() {
             return Ok(());
         }
-        let keys: Vec<KeyRow<'_>> = wanted.iter().map(IdRow::key).collect();
-        let (wanted, keys) = (table(&wanted), table(&keys));
+        let wanted = table(&wanted);
         run!(self, execute PUT_EXTERNAL, &wanted)?;
-        self.renamed(&keys).await?;
+        self.renamed(&wanted).await?;
         let taken: Option<(String, String, String, String, String)> =
             run!(self, optional TAKEN_EXTERNAL, &wanted)?;
         match taken {
@@ -118,13 +111,14 @@ impl Tx {
         let (kept, gone): (Stored, Stored) =
             stored.into_iter().partition(|row| wanted.contains(row));
         if !gone.is_empty() {
-            let keys: Vec<KeyRow<'_>> = gone
-                .iter()
-                .map(|(agent_id, product, _)| KeyRow { agent_id, product })
-                .collect();
-            let keys = table(&keys);
-            run!(self, execute DROP_EXTERNAL, &keys)?;
-            self.renamed(&keys).await?;
+            let gone = gone.iter().map(|(agent_id, product, external_id)| IdRow {
+                agent_id,
+                product,
+                external_id,
+            });
+            let gone = table(&gone.collect::<Vec<_>>());
+            run!(self, execute DROP_EXTERNAL, &gone)?;
+            self.renamed(&gone).await?;
         }
         Ok(kept)
     }
@@ -144,13 +138,6 @@ impl Tx {
 }
 
 impl IdRow<'_> {
-    fn key(&self) -> KeyRow<'_> {
-        KeyRow {
-            agent_id: self.agent_id,
-            product: self.product,
-        }
-    }
-
     fn owned(&self) -> (String, String, String) {
         let owned = |text: &str| text.to_owned();
         (
