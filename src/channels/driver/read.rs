@@ -33,6 +33,14 @@ pub struct Reading {
     pub failed: Option<Judgement>,
 }
 
+impl Reading {
+    /// Whether it says nothing of an agent (the id there) who is not shown: not even that nobody is known
+    /// by that id.
+    pub fn is_without(&self, id: &str) -> bool {
+        self.failed.is_some() || self.unread.contains(id)
+    }
+}
+
 impl Driver {
     /// How many agents one request reads; 0 if the product tells no status.
     pub fn reads(&self) -> usize {

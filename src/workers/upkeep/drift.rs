@@ -176,16 +176,14 @@ impl Upkeep {
         let mut reading = self.driver().read(&there, now).await;
         // Whoever asked for this has paid for so many.
         self.gate().pace().settle(self.requests(), reading.asked);
-        let cut_short = reading.failed.is_some();
         let description = self.driver().description();
         let looks = told.into_iter().map(|told| {
             let id = names.of(&told.agent);
             let word = reading.shown.remove(id);
-            let right = word
-                .as_ref()
-                .map(|word| description.means(word, told.shown));
+            let means = |word| description.means(word, told.shown);
+            let right = word.as_ref().map(means);
             let found = match right {
-                None if cut_short || reading.unread.contains(id) => Found::Unread,
+                None if reading.is_without(id) => Found::Unread,
                 right => told.found(right, description.proves()),
             };
             let mended = mend && found.is_to_mend(force);
