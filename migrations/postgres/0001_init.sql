@@ -109,6 +109,14 @@ CREATE TABLE external_ids (
     UNIQUE (product, external_id)
 );
 
+-- Who a removed agent was there: the product is still to be told that the agent is off.
+CREATE TABLE former_external_ids (
+    agent_id    TEXT COLLATE "C" NOT NULL,
+    product     TEXT COLLATE "C" NOT NULL,
+    external_id TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (agent_id, product)
+);
+
 -- ---- what the worker recorded ---------------------------------------------------------------------
 
 CREATE TABLE agent_state (
@@ -393,6 +401,15 @@ BEGIN
 END $$;
 CREATE TRIGGER agents_changed AFTER UPDATE ON agents
 REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION shiftbell_agents_changed();
+
+CREATE FUNCTION shiftbell_agent_leaves() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO former_external_ids (agent_id, product, external_id)
+    SELECT agent_id, product, external_id FROM external_ids WHERE agent_id = OLD.id
+    ON CONFLICT (agent_id, product) DO UPDATE SET external_id = excluded.external_id;
+    RETURN OLD;
+END $$;
+CREATE TRIGGER agents_leaving BEFORE DELETE ON agents FOR EACH ROW EXECUTE FUNCTION shiftbell_agent_leaves();
 
 CREATE FUNCTION shiftbell_agents_removed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

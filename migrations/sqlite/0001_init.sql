@@ -107,6 +107,14 @@ CREATE TABLE external_ids (
     UNIQUE (product, external_id)
 ) WITHOUT ROWID;
 
+-- Who a removed agent was there: the product is still to be told that the agent is off.
+CREATE TABLE former_external_ids (
+    agent_id    TEXT NOT NULL,
+    product     TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    PRIMARY KEY (agent_id, product)
+) WITHOUT ROWID;
+
 -- ---- what the worker recorded ---------------------------------------------------------------------
 
 CREATE TABLE agent_state (
@@ -365,6 +373,11 @@ BEGIN
     UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
     WHERE agent_id = OLD.id AND stale_at IS NULL;
 END;
+CREATE TRIGGER agents_leaving BEFORE DELETE ON agents BEGIN
+    INSERT INTO former_external_ids (agent_id, product, external_id)
+    SELECT agent_id, product, external_id FROM external_ids WHERE agent_id = OLD.id
+    ON CONFLICT (agent_id, product) DO UPDATE SET external_id = excluded.external_id;
+END;
 -- A writer that has foreign keys off (the sqlite3 shell, by default) must leave no orphans either.
 CREATE TRIGGER agents_removed AFTER DELETE ON agents BEGIN
     DELETE FROM operating_hours WHERE agent_id = OLD.id;
@@ -372,6 +385,7 @@ CREATE TRIGGER agents_removed AFTER DELETE ON agents BEGIN
     DELETE FROM overrides WHERE agent_id = OLD.id;
     DELETE FROM away WHERE agent_id = OLD.id;
     DELETE FROM leads WHERE agent_id = OLD.id;
+    DELETE FROM external_ids WHERE agent_id = OLD.id;
     DELETE FROM set_by_hand WHERE agent_id = OLD.id;
     DELETE FROM devices WHERE agent_id = OLD.id;
     UPDATE agent_state SET due_at = 0, stale_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)

@@ -14,20 +14,21 @@ mod credentials;
 mod job;
 mod read;
 mod show;
+mod wire;
 
 use std::{collections::HashMap, pin::Pin, time::Duration};
 
-use http::{HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::time::Sleep;
 use url::Url;
 
 use self::credentials::Credentials;
+pub use self::read::Reading;
+use self::wire::base;
 use super::{
     Channel, ChannelError,
     answer::{Answer, LONGEST_WAIT, excerpt},
-    check_endpoint,
     streak::Streak,
     web::Web,
 };
@@ -97,6 +98,20 @@ impl Driver {
             streak: Streak::default(),
             description: options.description,
         })
+    }
+
+    /// How many requests may be under way at the same time.
+    pub fn most_in_flight(&self) -> usize {
+        self.max_in_flight
+    }
+
+    /// Whom this tells: product, address and account. No secret.
+    pub fn identity(&self) -> String {
+        let (product, account) = (&self.description.product, &self.account);
+        format!(
+            "{product} {} {account}",
+            self.base.as_str().trim_end_matches('/')
+        )
     }
 
     /// The product.
@@ -182,40 +197,6 @@ impl Driver {
                 Some(judgement) => Err(judgement),
             };
         }
-    }
-
-    /// The request as it goes over the wire.
-    fn wire(
-        &self,
-        request: &Request,
-        filled: &Filled,
-        values: &Values<'_>,
-        access: &credentials::Access,
-    ) -> Result<reqwest::Request, String> {
-        let url = below(&self.base, &filled.path).map_err(|error| error.to_string())?;
-        let method = reqwest::Method::from_bytes(filled.method.as_str().as_bytes())
-            .map_err(|error| error.to_string())?;
-        let mut wire = reqwest::Request::new(method, url);
-        let values = Values {
-            token: access.token(),
-            ..values.clone()
-        };
-        let common = self.description.headers.iter();
-        for (name, value) in common.chain(&request.headers) {
-            let name = HeaderName::try_from(name).map_err(|_| format!("header {name}"))?;
-            let value =
-                HeaderValue::try_from(values.text(value)).map_err(|_| format!("header {name}"))?;
-            wire.headers_mut().insert(name, sensitive(value));
-        }
-        if let Some(value) = access.authorization() {
-            wire.headers_mut().insert(header::AUTHORIZATION, value);
-        }
-        if let Some((kind, body)) = &filled.body {
-            let kind = HeaderValue::from_static(kind);
-            wire.headers_mut().insert(header::CONTENT_TYPE, kind);
-            *wire.body_mut() = Some(body.clone().into());
-        }
-        Ok(wire)
     }
 
     /// What an answer that came at `now` (UTC) means; nothing, if it did what was asked.
@@ -344,31 +325,6 @@ fn verdict(refusal: Refusal) -> Verdict {
         Refusal::Slow => Verdict::Slow,
         Refusal::Later => Verdict::Retry,
     }
-}
-
-/// The product's base URL. Credentials go there, so it is encrypted or on this machine.
-fn base(options: &Options) -> Result<Url, ChannelError> {
-    let what = "presence url";
-    let own = options.description.url.as_deref().map(Url::parse);
-    let base = match (&options.url, own) {
-        (Some(url), _) => url.clone(),
-        (None, Some(Ok(url))) => url,
-        _ => return Err(ChannelError::Client(format!("{what}: is missing"))),
-    };
-    match check_endpoint(&base) {
-        Ok(()) => Ok(base),
-        Err(problem) => Err(ChannelError::Endpoint { what, problem }),
-    }
-}
-
-/// `path` below `base`, whose own path stays.
-fn below(base: &Url, path: &str) -> Result<Url, url::ParseError> {
-    Url::parse(&format!("{}{path}", base.as_str().trim_end_matches('/')))
-}
-
-fn sensitive(mut value: HeaderValue) -> HeaderValue {
-    value.set_sensitive(true);
-    value
 }
 
 impl std::fmt::Debug for Driver {

@@ -53,6 +53,9 @@ pub(super) trait Grant: Send + Sync {
     /// The token endpoint.
     fn endpoint(&self) -> &Url;
 
+    /// What of the form must appear in no reason, though the endpoint sent it back.
+    fn secrets(&self) -> Vec<&str>;
+
     /// The form that is posted there at `now` (UTC), encoded.
     fn form(&self, now: Timestamp) -> Result<String, ChannelError>;
 }
@@ -165,7 +168,7 @@ impl<G: Grant> OAuth<G> {
             .map_err(|error| Judgement::new(Verdict::Misconfigured, error.to_string()))?;
         match self.web.send_within(request, self.limit).await {
             Ok(answer) => {
-                let outcome = read(&answer, number, now);
+                let outcome = read(&answer, number, now, &self.grant.secrets());
                 if outcome.is_ok() {
                     self.streak.end();
                 }
@@ -208,7 +211,12 @@ impl<G: Grant> OAuth<G> {
 }
 
 /// What the token endpoint's answer comes to.
-fn read(answer: &Answer, number: u64, now: Timestamp) -> Result<Access, Judgement> {
+fn read(
+    answer: &Answer,
+    number: u64,
+    now: Timestamp,
+    secrets: &[&str],
+) -> Result<Access, Judgement> {
     let status = answer.status;
     if status.is_success() {
         return granted(&answer.body, number, now).ok_or_else(|| Judgement {
@@ -218,8 +226,8 @@ fn read(answer: &Answer, number: u64, now: Timestamp) -> Result<Access, Judgemen
         });
     }
     let word = match serde_json::from_slice::<Refused>(&answer.body) {
-        Ok(refused) => excerpt(refused.error.as_bytes(), &[]),
-        Err(_) => answer.text_or_status(&[]),
+        Ok(refused) => excerpt(refused.error.as_bytes(), secrets),
+        Err(_) => answer.text_or_status(secrets),
     };
     let for_now = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
     let verdict = if for_now {
@@ -271,7 +279,7 @@ mod tests {
             headers: http::HeaderMap::new(),
             body: body.into(),
         };
-        read(&answer, 0, now())
+        read(&answer, 0, now(), &["hush"])
     }
 
     #[test]
@@ -320,6 +328,7 @@ mod tests {
             (429, "", Verdict::Slow, "http_429"),
             (500, "", Verdict::Slow, "http_500"),
             (503, "<b>", Verdict::Slow, "\\u{3c}b\\u{3e}"),
+            (503, "you sent hush", Verdict::Slow, "you sent …"),
             (200, "<b>", Verdict::Slow, "no access token in the answer"),
             (
                 200,

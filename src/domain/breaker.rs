@@ -102,7 +102,6 @@ impl Breaker {
                 let wait = judgement.retry_after.unwrap_or(SLOW_PAUSE);
                 self.hold(wait.max(FIRST_PAUSE), now);
             }
-            Verdict::Retry | Verdict::Unknown => self.count_failure(judgement, now),
             // Says nothing: the channel itself tells when it comes too often.
             Verdict::NotProcessed if judgement.http_status.is_none() => {}
             Verdict::Failed if judgement.device == DeviceFate::Quarantine => {
@@ -112,11 +111,12 @@ impl Breaker {
                     self.trip(&judgement.reason, now);
                 }
             }
-            // An answer about one message: the receiver itself is well.
-            Verdict::Failed | Verdict::Narrow | Verdict::NotProcessed => {
+            // One agent whom a product never sets must not hold up all others.
+            _ if judgement.is_about_one() || judgement.verdict == Verdict::NotProcessed => {
                 self.failures = 0;
                 self.open = None;
             }
+            _ => self.count_failure(judgement, now),
         }
     }
 
@@ -209,6 +209,23 @@ mod tests {
         assert_eq!(breaker.open_reason(), None);
         (0..20).for_each(|_| breaker.learn(&refused, at(100)));
         assert_eq!(breaker.open_reason(), Some("BadDeviceToken"));
+    }
+
+    #[test]
+    fn what_one_agent_is_refused_opens_nothing() {
+        let not_applied = Judgement {
+            http_status: Some(200),
+            ..Judgement::new(Verdict::Retry, "not_applied /status")
+        };
+        let mut breaker = Breaker::default();
+        (0..100).for_each(|n| breaker.learn(&not_applied, at(n)));
+        assert_eq!(breaker.allowance(at(100), 0), Allowance::All);
+        let down = Judgement {
+            http_status: Some(503),
+            ..not_applied
+        };
+        (0..20).for_each(|_| breaker.learn(&down, at(100)));
+        assert_eq!(breaker.allowance(at(100), 0), Allowance::Nothing(at(101)));
     }
 
     #[test]

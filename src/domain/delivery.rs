@@ -161,6 +161,17 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Whether it is about the message alone and the receiver itself is well: it refused this one, or said
+    /// that it took it and did not do what was asked.
+    pub fn is_about_one(&self) -> bool {
+        let answered_well = self.http_status.is_some_and(|s| (200..300).contains(&s));
+        match self.verdict {
+            Verdict::Failed | Verdict::Narrow => true,
+            Verdict::Retry => answered_well,
+            _ => false,
+        }
+    }
+
     /// A judgement with nothing but a verdict and its reason.
     pub fn new(verdict: Verdict, reason: impl Into<String>) -> Self {
         Self {

@@ -62,8 +62,13 @@ pub enum Posting {
     Nobody,
     /// The presence API, of statuses and modes.
     PresenceApi,
-    /// A chat product, named as in `external`, of statuses alone: it knows no modes.
-    Product(String),
+    /// A chat product, of statuses alone: it knows no modes.
+    Product {
+        /// Tells it from every other, and from another account of the same.
+        identity: String,
+        /// Under which name agents' ids there are stored.
+        external: String,
+    },
 }
 
 impl Posting {
@@ -82,7 +87,15 @@ impl Posting {
         match self {
             Self::Nobody => None,
             Self::PresenceApi => Some("presence API"),
-            Self::Product(name) => Some(name),
+            Self::Product { identity, .. } => Some(identity),
+        }
+    }
+
+    /// Under which name the receiver's ids of agents are stored; `None` where it takes ours.
+    pub fn named_in(&self) -> Option<&str> {
+        match self {
+            Self::Product { external, .. } => Some(external),
+            Self::Nobody | Self::PresenceApi => None,
         }
     }
 }

@@ -58,7 +58,7 @@ pub use phones::PhoneRow;
 pub use replies::Before;
 pub use roster::ImportCounts;
 pub use tokens::TokenRow;
-pub use upkeep::{Again, LEASES_RENEWED, Seen, Stride};
+pub use upkeep::{Again, Seen, Stride, lease::LEASES_RENEWED};
 pub use watch::{Due, Watch};
 
 use sql::Dialect;
@@ -278,6 +278,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         roster::slots::ALL,
         tokens::ALL,
         upkeep::ALL,
+        upkeep::lease::ALL,
         watch::ALL,
     ]
     .into_iter()

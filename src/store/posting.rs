@@ -37,6 +37,8 @@ statements! {
 const POSTING: &str = "posting";
 /// Who was told last: kept, so that exchanging it is noticed.
 const RECEIVER: &str = "posted_to";
+/// In which product's ids, for the statement `RENAMED`.
+const NAMED_IN: &str = "named_in";
 
 impl Store {
     /// Takes note of who is told of changes; if that changed, records the events that are missing. Returns
@@ -47,18 +49,20 @@ impl Store {
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         let on = if posting.statuses() { "on" } else { "off" };
+        let receiver = posting.receiver();
         let mut tx = self.snapshot().await?;
         let was = tx.meta(POSTING).await?;
         let told = tx.meta(RECEIVER).await?;
         tx.commit().await?;
-        let another = told
-            .as_deref()
-            .zip(posting.receiver())
-            .is_some_and(|(a, b)| a != b);
-        if was.as_deref() == Some(on) && !another {
+        if was.as_deref() == Some(on) && !is_another(told.as_deref(), receiver) {
             return Ok(0);
         }
         let mut tx = self.begin().await?;
+        // Of several workers that start at once one tells it; the others wait here and then see that it
+        // is done.
+        tx.set_meta(POSTING, on).await?;
+        let told = tx.meta(RECEIVER).await?;
+        let another = is_another(told.as_deref(), receiver);
         let mut posted = 0;
         if posting.modes() {
             posted += tx.post_missing_modes(now).await?;
@@ -68,9 +72,10 @@ impl Store {
         } else if posting.statuses() {
             posted += tx.post_missing(now).await?;
         }
-        tx.set_meta(POSTING, on).await?;
-        if let Some(receiver) = posting.receiver() {
+        if let Some(receiver) = receiver {
             tx.set_meta(RECEIVER, receiver).await?;
+            tx.set_meta(NAMED_IN, posting.named_in().unwrap_or_default())
+                .await?;
         }
         tx.commit().await?;
         Ok(posted)
@@ -96,6 +101,10 @@ impl Store {
             posted += seen.len();
         }
     }
+}
+
+fn is_another(told: Option<&str>, receiver: Option<&str>) -> bool {
+    told.zip(receiver).is_some_and(|(a, b)| a != b)
 }
 
 impl Tx {

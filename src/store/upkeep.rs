@@ -1,7 +1,5 @@
-//! What keeps a chat product true: leases to renew, statuses to compare, statuses to post again.
+//! What keeps a chat product true: leases to renew ([`lease`]), statuses to compare, statuses to post again.
 //!
-//! - A renewal is claimed by putting the next one off, in one statement: several workers renew once,
-//!   and one that dies after its claim costs one renewal, of which two fit into a lease.
 //! - One walk through all agents, in the order of their ids, belongs to all workers; each takes the next
 //!   few. One that dies leaves its few for the next walk.
 //! - To post a status again is a change like any other, with a sequence of its own and reason `sync`: a
@@ -9,12 +7,14 @@
 //!
 //! `tests/store/upkeep.rs` holds both engines to it.
 
+pub(super) mod lease;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
     Moved, Store, StoreError, Tx,
-    columns::{list, table},
+    columns::{Table, list, table},
     ms,
     record::{Batch, TransitionRow},
     rows::word,
@@ -37,40 +37,33 @@ macro_rules! told {
 }
 
 statements! {
-    ADD_LEASES = "INSERT INTO presence_leases (agent_id, renew_at)
-                  SELECT agent_id, $1 FROM (
-                      SELECT agent_id FROM agent_state WHERE status = 'online'
-                      UNION ALL SELECT agent_id FROM agent_state WHERE accepts AND status = 'invisible') AS on_duty
-                  WHERE NOT EXISTS (SELECT 1 FROM presence_leases l WHERE l.agent_id = on_duty.agent_id)
-                  ON CONFLICT (agent_id) DO NOTHING";
-    DROP_LEASES = "DELETE FROM presence_leases WHERE NOT EXISTS (
-                       SELECT 1 FROM agent_state s WHERE s.agent_id = presence_leases.agent_id AND s.accepts)";
-    CLAIM_LEASES = "UPDATE presence_leases SET renew_at = $2
-                    WHERE {place} IN (SELECT l.{place} FROM presence_leases l WHERE l.renew_at <= $1
-                        ORDER BY l.renew_at LIMIT $3 {skip_locked l}) RETURNING agent_id";
-    RENEW_SOONER = "UPDATE presence_leases SET renew_at = $2 WHERE agent_id {in_list}";
-    NEXT_LEASE = "SELECT min(renew_at) FROM presence_leases";
-    ACCEPTING = "SELECT count(*) FROM (
-                     SELECT agent_id FROM agent_state WHERE status = 'online'
-                     UNION ALL SELECT agent_id FROM agent_state WHERE accepts AND status = 'invisible') AS on_duty";
-    GONE_OFF = "SELECT agent_id FROM agent_state WHERE agent_id {in_list} AND NOT accepts";
     WALK = "SELECT after_agent, begun_at, step_at FROM presence_walk {lock}";
+    NEXT_STEP = "SELECT step_at FROM presence_walk";
     STEP = "UPDATE presence_walk SET after_agent = $1, begun_at = $2, step_at = $3";
     TOLD_AFTER = concat!(told!(), "WHERE s.agent_id > $1 AND s.status IS NOT NULL ORDER BY s.agent_id LIMIT $2");
+    TOLD_LATELY = concat!(told!(), "WHERE s.agent_id IN (SELECT d.agent_id FROM deliveries d WHERE d.created_at >= $1
+                                        AND d.channel = 'presence' AND d.state = 'sent')
+                                      AND s.status IS NOT NULL AND s.sequence > COALESCE(c.confirmed, 0)
+                                      AND s.sequence > COALESCE(c.mended, 0)
+                                    ORDER BY s.agent_id LIMIT $2");
     TOLD_OF = concat!(told!(), "WHERE s.agent_id {in_list} AND s.status IS NOT NULL ORDER BY s.agent_id");
     SEEN = "INSERT INTO presence_seen (agent_id, confirmed, mended)
             SELECT agent_id, confirmed, mended FROM {rows(agent_id TEXT, confirmed BIGINT, mended BIGINT)}
             WHERE TRUE ORDER BY agent_id
             ON CONFLICT (agent_id) DO UPDATE SET confirmed = {later}(excluded.confirmed, presence_seen.confirmed),
                 mended = {later}(excluded.mended, presence_seen.mended)";
+    // What was told until now was told of somebody else.
+    RENAMED = "INSERT INTO presence_seen (agent_id, confirmed, mended)
+               SELECT agent_id, -sequence, 0 FROM agent_state
+               WHERE agent_id IN (SELECT v.agent_id FROM {rows(agent_id TEXT, product TEXT)}
+                                  JOIN meta m ON m.key = 'named_in' AND m.value = v.product) AND sequence > 0
+               ORDER BY agent_id
+               ON CONFLICT (agent_id) DO UPDATE SET confirmed = excluded.confirmed, mended = 0";
     AGAIN = "UPDATE agent_state SET sequence = agent_state.sequence + 1
              FROM {rows(agent_id TEXT, sequence BIGINT)}
              WHERE agent_state.agent_id = v.agent_id AND agent_state.sequence = v.sequence
              RETURNING agent_state.agent_id, workspace_id, status, accepts, agent_state.sequence";
 }
-
-/// Under which key of `meta` stands when a service last renewed leases.
-pub const LEASES_RENEWED: &str = "leases_renewed";
 
 /// What a product was seen to show, or was told again.
 #[derive(Debug, Clone, Serialize)]
@@ -115,61 +108,26 @@ type ToldRow = (
 );
 
 impl Tx {
-    /// Brings the list of leases in line with who gets conversations; new ones are due at `first` (UTC).
-    pub async fn settle_leases(&mut self, first: Timestamp) -> Result<(), StoreError> {
-        run!(self, execute ADD_LEASES, ms(first))?;
-        run!(self, execute DROP_LEASES)?;
-        Ok(())
-    }
-
-    /// Claims renewals due at `now` (UTC), at most `limit`; theirs is due again at `next`.
-    pub async fn claim_leases(
+    /// When (UTC) the next step of the walk is due. A clock that ran ahead and back holds no walk up for
+    /// longer than one takes.
+    pub async fn next_step(
         &mut self,
         now: Timestamp,
-        next: Timestamp,
-        limit: i64,
-    ) -> Result<Vec<String>, StoreError> {
-        let rows: Vec<(String,)> = run!(self, all CLAIM_LEASES, ms(now), ms(next), limit)?;
-        Ok(rows.into_iter().map(|(agent,)| agent).collect())
-    }
-
-    /// Renewals that came to nothing are due again at `at` (UTC).
-    pub async fn renew_at<'a>(
-        &mut self,
-        agents: impl IntoIterator<Item = &'a str>,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        run!(self, execute RENEW_SOONER, list(agents), ms(at))?;
-        Ok(())
-    }
-
-    /// When (UTC) the next renewal is due.
-    pub async fn next_lease(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        let (next,): (Option<i64>,) = run!(self, one NEXT_LEASE)?;
-        let next = next.map(|at| super::instant("presence_leases", "renew_at", "", at));
-        next.transpose()
-    }
-
-    /// How many agents get conversations.
-    pub async fn count_accepting(&mut self) -> Result<i64, StoreError> {
-        let (count,): (i64,) = run!(self, one ACCEPTING)?;
-        Ok(count)
-    }
-
-    /// Those of these agents who get no conversations any more.
-    pub async fn gone_off<'a>(
-        &mut self,
-        agents: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Vec<String>, StoreError> {
-        let rows: Vec<(String,)> = run!(self, all GONE_OFF, list(agents))?;
-        Ok(rows.into_iter().map(|(agent,)| agent).collect())
+        stride: Stride,
+    ) -> Result<Timestamp, StoreError> {
+        let (step,): (i64,) = run!(self, one NEXT_STEP)?;
+        let step = if is_due(step, now, stride) {
+            ms(now)
+        } else {
+            step
+        };
+        super::instant("presence_walk", "step_at", "", step)
     }
 
     /// The next agents of the walk; none if its next step is due after `now` (UTC).
     pub async fn walk(&mut self, now: Timestamp, stride: Stride) -> Result<Vec<Told>, StoreError> {
         let (after, begun, step): (String, i64, i64) = run!(self, one WALK)?;
-        // A clock that ran ahead and back holds no walk up for longer than one takes.
-        if step > ms(now) && step - ms(now) <= stride.every.as_millis() as i64 {
+        if !is_due(step, now, stride) {
             return Ok(Vec::new());
         }
         let told = self.told_after(&after, stride.agents).await?;
@@ -192,6 +150,24 @@ impl Tx {
     pub async fn told_after(&mut self, after: &str, limit: i64) -> Result<Vec<Told>, StoreError> {
         let rows: Vec<ToldRow> = run!(self, all TOLD_AFTER, after, limit)?;
         rows.into_iter().map(told).collect()
+    }
+
+    /// What was told since `since` (UTC) of agents whom the product was not seen to show so, at most
+    /// `limit`, in the order of their ids.
+    pub async fn told_lately(
+        &mut self,
+        since: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Told>, StoreError> {
+        let rows: Vec<ToldRow> = run!(self, all TOLD_LATELY, ms(since), limit)?;
+        rows.into_iter().map(told).collect()
+    }
+
+    /// These agents have another id in these products (rows of both): what the one that is driven took
+    /// and showed until now says nothing of them.
+    pub(super) async fn renamed(&mut self, rows: &Table) -> Result<(), StoreError> {
+        run!(self, execute RENAMED, rows)?;
+        Ok(())
     }
 
     /// What was told of these agents.
@@ -253,6 +229,11 @@ impl Store {
         });
         Ok((seen.collect(), ended))
     }
+}
+
+fn is_due(step: i64, now: Timestamp, stride: Stride) -> bool {
+    let wait = step - ms(now);
+    wait <= 0 || wait > stride.every.as_millis() as i64
 }
 
 fn told(row: ToldRow) -> Result<Told, StoreError> {

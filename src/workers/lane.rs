@@ -6,6 +6,7 @@
 //! (`tests/store/service.rs`) or is due, not for each place that becomes free. A send that would begin
 //! after its lease or past its deadline (the process was frozen) does not begin.
 
+mod gate;
 mod outbox;
 mod send;
 mod share;
@@ -13,7 +14,7 @@ mod wait;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::gate::Gate;
 use self::{
     send::Sender,
     share::{in_requests, in_turns},
@@ -37,11 +39,7 @@ use super::{
 };
 use crate::{
     channels::Channel,
-    domain::{
-        breaker::{Allowance, Breaker},
-        delivery::DeliveryState,
-        pace::Pace,
-    },
+    domain::{breaker::Allowance, delivery::DeliveryState, pace::Pace},
     store::{Crashed, StoreError},
 };
 
@@ -86,9 +84,7 @@ pub struct Lane<C> {
 /// What the lane and its sends share.
 #[derive(Debug)]
 struct State {
-    breaker: Mutex<Breaker>,
-    /// Shared with whoever else asks this receiver.
-    pace: Arc<Mutex<Pace>>,
+    gate: Gate,
     in_flight: AtomicUsize,
     freed: Notify,
 }
@@ -100,12 +96,11 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         shared: Shared,
         channel: Arc<C>,
         limits: Limits,
-        pace: Arc<Mutex<Pace>>,
+        pace: Pace,
         scan: Arc<Scan>,
     ) -> Self {
         let state = State {
-            breaker: Mutex::default(),
-            pace,
+            gate: Gate::new(channel.kind(), pace),
             in_flight: AtomicUsize::new(0),
             freed: Notify::new(),
         };
@@ -123,14 +118,14 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         self.channel.credential_expiry(now)
     }
 
-    /// How fast this receiver is asked, for whoever asks it besides.
-    pub fn pace(&self) -> Arc<Mutex<Pace>> {
-        Arc::clone(&self.state.pace)
+    /// What this receiver allows, for whoever asks it besides.
+    pub fn gate(&self) -> Gate {
+        self.state.gate.clone()
     }
 
     /// Why the breaker is open, if it is.
     pub fn open_reason(&self) -> Option<String> {
-        lock(&self.state.breaker).open_reason().map(str::to_owned)
+        self.state.gate.open_reason()
     }
 
     /// Sends what is due until told to stop, or until nothing more can be sent; then waits for what
@@ -229,9 +224,13 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             Err(wait) => return Ok(Round::Wait(wait)),
         };
         let batch = self.channel.batch();
-        let granted = lock(&self.state.pace).take(now, requests.min(CLAIM.div_ceil(batch)));
+        let granted = self
+            .state
+            .gate
+            .pace()
+            .take(now, requests.min(CLAIM.div_ceil(batch)));
         if granted == 0 {
-            return Ok(Round::Wait(Wait::Paced(lock(&self.state.pace).next_in())));
+            return Ok(Round::Wait(Wait::Paced(self.state.gate.pace().next_in())));
         }
         let limit = (granted * batch).min(CLAIM);
         let mut claim = self.claim(limit, Crashed::Never).await?;
@@ -249,7 +248,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
                 }
             }
             if claim.leases.is_empty() {
-                lock(&self.state.pace).settle(granted, 0);
+                self.state.gate.pace().settle(granted, 0);
                 return Ok(Round::Wait(Wait::until(next, now)));
             }
         }
@@ -265,7 +264,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             }
         }
         let begun = in_requests(leases, batch, |a, b| self.channel.together(a, b));
-        lock(&self.state.pace).settle(granted, begun.len());
+        self.state.gate.pace().settle(granted, begun.len());
         for turns in in_turns(begun, granted) {
             let sender = Sender::new(self, outcomes.clone(), stop.clone(), alone.clone());
             sends.spawn(sender.send(turns, claim.until));
@@ -282,7 +281,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
     fn requests(&self, now: Timestamp) -> Result<usize, Wait> {
         let in_flight = self.in_flight();
         let free = self.channel.slots().saturating_sub(in_flight);
-        match lock(&self.state.breaker).allowance(now, in_flight) {
+        match self.state.gate.allowance(now, in_flight) {
             Allowance::Nothing(until) => Err(Wait::For(until.duration_since(now).unsigned_abs())),
             _ if free == 0 => Err(Wait::Full),
             Allowance::Probe => Ok(1),
@@ -296,8 +295,4 @@ enum Round {
     Sent(Option<Wait>),
     /// Nothing could be claimed.
     Wait(Wait),
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,12 @@ use std::future::Future;
 use jiff::Timestamp;
 
 use crate::{
-    domain::{alert, delivery::Push, presence::Event, zone::Zones},
+    domain::{
+        alert,
+        delivery::Push,
+        presence::{Change, Event},
+        zone::Zones,
+    },
     store::{Claimed, PushFacts, StoreError, Tx},
 };
 
@@ -58,8 +63,13 @@ impl Prepare for Event {
         named_in: Option<&str>,
         _: Timestamp,
     ) -> Result<Vec<Result<Self, &'static str>>, StoreError> {
-        let events = tx.events(claimed, named_in).await?;
-        Ok(events.into_iter().map(Ok).collect())
+        let events = tx.events(claimed, named_in).await?.into_iter();
+        // Called for while the presence API was told.
+        let goes = |event: Event| match event.change {
+            Change::Workspace { .. } if named_in.is_some() => Err("product_knows_no_modes"),
+            _ => Ok(event),
+        };
+        Ok(events.map(goes).collect())
     }
 }
 

@@ -4,7 +4,7 @@
 //! A new channel is a file in `channels`, a variant of `ChannelKind`, and a line in each function
 //! here.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -109,7 +109,10 @@ impl Receivers {
     /// Who is told of changes of status.
     pub fn posting(&self) -> Posting {
         match (&self.driver, &self.presence) {
-            (Some(driver), _) => Posting::Product(driver.description().external.clone()),
+            (Some(driver), _) => Posting::Product {
+                identity: driver.identity(),
+                external: driver.description().external.clone(),
+            },
             (None, Some(_)) => Posting::PresenceApi,
             (None, None) => Posting::Nobody,
         }
@@ -180,7 +183,7 @@ impl Lanes {
                     .as_ref()
                     .zip(config.$channel.as_ref())
                     .map(|(channel, section)| {
-                        let pace = Arc::new(Mutex::new($pace(section)));
+                        let pace = $pace(section);
                         let (shared, channel) = (shared.clone(), Arc::clone(channel));
                         Lane::new(shared, channel, limits, pace, Arc::clone(scan))
                     })
@@ -208,7 +211,7 @@ impl Lanes {
         Some(Upkeep::new(
             shared.clone(),
             Arc::clone(receivers.driver.as_ref()?),
-            lane.pace(),
+            lane.gate(),
             section.max_per_minute,
             section.check_every,
         ))

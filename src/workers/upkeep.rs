@@ -1,9 +1,9 @@
 //! What keeps a chat product true between changes: leases are renewed, statuses compared.
 //!
-//! Both are loops that take no input: each round asks the database who is due. They share the lane's
-//! pace, so that what the product allows is never exceeded by asking twice. `upkeep/lease.rs` and
-//! `upkeep/drift.rs` say what holds; `tests/drivers/{lease,drift}.rs` prove it against the products'
-//! stand-ins.
+//! Both are loops that take no input: each round asks the database who is due. They go through the lane's
+//! gate, so that what the product allows is never exceeded by asking twice, and a product that is down or
+//! refuses our credentials is left alone by all. `lease` and `drift` say what holds; `tests/drivers` proves
+//! it against the products' stand-ins.
 
 mod drift;
 mod lease;
@@ -15,49 +15,67 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use self::drift::Look;
-use super::{Shared, tell::chain};
+use super::{Shared, lane::Gate, tell::chain};
 use crate::{
     channels::driver::Driver,
-    domain::pace::Pace,
     store::{Store, StoreError},
 };
 
 /// After the database failed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// After something was taken, before it is read back: more will follow.
+const SOON: Duration = Duration::from_secs(2);
+/// A look at least so often whether the walk goes on: the clock may have stepped.
+const LOOK: Duration = Duration::from_mins(1);
 /// A round at least so often: who came on duty meanwhile needs a lease.
 const ROUND: Duration = Duration::from_secs(5);
 
 /// The upkeep of one product.
 #[derive(Debug)]
 pub struct Upkeep {
-    shared: Shared,
-    driver: Arc<Driver>,
-    pace: Arc<Mutex<Pace>>,
+    hands: Hands,
     per_minute: u32,
     check_every: SignedDuration,
+    /// Places for renewals, one for each that may be under way.
+    places: Arc<Semaphore>,
+    all_places: usize,
     /// When the list of leases was last brought in line.
     settled: Mutex<Option<Timestamp>>,
 }
 
+/// What it takes to ask the product for something.
+#[derive(Debug, Clone)]
+struct Hands {
+    shared: Shared,
+    driver: Arc<Driver>,
+    gate: Gate,
+}
+
 impl Upkeep {
-    /// For the product behind `driver`, which is asked as fast as `pace` allows, that is `per_minute`
+    /// For the product behind `driver`, which is asked when `gate` allows, that is at most `per_minute`
     /// times a minute; each agent's status is compared every `check_every`.
     pub fn new(
         shared: Shared,
         driver: Arc<Driver>,
-        pace: Arc<Mutex<Pace>>,
+        gate: Gate,
         per_minute: u32,
         check_every: Duration,
     ) -> Self {
+        let all_places = driver.most_in_flight();
         Self {
-            shared,
-            driver,
-            pace,
+            hands: Hands {
+                shared,
+                driver,
+                gate,
+            },
             per_minute,
             check_every: SignedDuration::try_from(check_every).unwrap_or(SignedDuration::MAX),
+            places: Arc::new(Semaphore::new(all_places)),
+            all_places,
             settled: Mutex::default(),
         }
     }
@@ -67,39 +85,47 @@ impl Upkeep {
         tokio::join!(self.lease_loop(stop), self.walk_loop(stop));
     }
 
-    async fn lease_loop(&self, stop: &CancellationToken) {
-        while self.driver.description().lease.is_some() && !stop.is_cancelled() {
-            let wait = match self.renew().await {
-                Ok(next) => next.map_or(ROUND, |at| until(at, self.shared.clock.now()).min(ROUND)),
-                Err(error) => {
-                    tracing::error!(error = %chain(&error), "renewal_failed");
-                    PAUSE
-                }
-            };
-            tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(wait) => {} }
-        }
+    fn driver(&self) -> &Driver {
+        &self.hands.driver
+    }
+
+    fn gate(&self) -> &Gate {
+        &self.hands.gate
     }
 
     async fn walk_loop(&self, stop: &CancellationToken) {
-        while self.driver.reads() > 0 && !stop.is_cancelled() {
-            if let Err(error) = self.compare_some().await {
+        while self.driver().reads() > 0 && !stop.is_cancelled() {
+            let next = match self.compare_some().await {
+                Ok(_) => self.next_step_in().await,
+                Err(error) => Err(error),
+            };
+            let wait = next.unwrap_or_else(|error| {
                 tracing::error!(error = %chain(&error), "comparison_failed");
+                PAUSE
+            });
+            let wait = wait.clamp(PAUSE, LOOK);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+                () = self.gate().takes_something(), if self.reads_back() => {
+                    let pause = self.stride_pause().max(SOON);
+                    tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(pause) => {} }
+                }
             }
-            tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(self.stride_pause()) => {} }
         }
     }
 
     /// Whether the product tells what it shows.
     pub fn can_compare(&self) -> bool {
-        self.driver.reads() > 0
+        self.driver().reads() > 0
     }
 
     /// Waits until the product may be asked for one more step.
     pub async fn pass_at_pace(&self) {
         loop {
-            let now = self.shared.clock.now();
+            let now = self.hands.shared.clock.now();
             let wait = {
-                let mut pace = self.pace();
+                let mut pace = self.gate().pace();
                 if pace.take(now, 1) == 1 {
                     pace.settle(1, self.requests());
                     return;
@@ -109,11 +135,9 @@ impl Upkeep {
             tokio::time::sleep(wait.max(Duration::from_millis(1))).await;
         }
     }
+}
 
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl Hands {
     /// These agents' ids in the product: their own where they have another one there.
     async fn names(&self, agents: Vec<String>) -> Result<Names, StoreError> {
         let product = self.driver.description().external.clone();
@@ -138,6 +162,10 @@ impl Names {
     fn of<'a>(&'a self, agent: &'a str) -> &'a str {
         self.there.get(agent).map_or(agent, String::as_str)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {

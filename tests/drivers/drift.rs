@@ -1,12 +1,12 @@
 //! The whole engine with a product in place of the presence API: who is told, what is mended, and what is
 //! left alone.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use shiftbell::{
     config::Config,
     domain::driver::drift::Found,
-    sim::{WorldOptions, product::Product},
+    sim::{WorldOptions, product::Product, script::Fault},
     workers::upkeep::Look,
 };
 
@@ -214,6 +214,133 @@ async fn a_receiver_in_anothers_place_is_told_everything() {
         .into_iter()
         .filter(|row| row.agent.as_deref() == Some("ana"));
     assert_eq!(told.count(), 3, "and told once");
+}
+
+#[tokio::test]
+async fn whoever_is_removed_is_taken_off_in_the_product() {
+    let stage = stage(NOON, "").await;
+    product(&stage).add_agent(0);
+    product(&stage).add_agent(1);
+    stage.import(&team()).await;
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["online", "online"]);
+    let mut tx = stage.store.begin().await.unwrap();
+    tx.remove_agents(["ana", "bea"]).await.unwrap();
+    tx.commit().await.unwrap();
+    // Somebody else has bea's place there before she is told off.
+    stage
+        .import(
+            &team()
+                .lines()
+                .last()
+                .unwrap()
+                .replace(r#""id":"bea""#, r#""id":"cleo""#),
+        )
+        .await;
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["offline", "online"]);
+}
+
+#[tokio::test]
+async fn another_account_of_the_same_product_is_told_everything() {
+    let mut stage = stage(NOON, "").await;
+    product(&stage).add_agent(0);
+    product(&stage).add_agent(1);
+    stage.import(&team()).await;
+    let config = Config::load(
+        Some(&stage.world.config_path),
+        std::iter::empty(),
+        Path::new("/"),
+    );
+    let right = config.unwrap();
+    let mut wrong = right.clone();
+    wrong.driver.as_mut().unwrap().account = Some("4".to_owned());
+    stage.restart_with(&wrong);
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["offline", "offline"]);
+    stage.restart_with(&right);
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["online", "online"]);
+}
+
+#[tokio::test]
+async fn whoever_gets_another_id_there_is_told_under_the_new_one() {
+    let stage = stage(NOON, "").await;
+    product(&stage).add_agent(0);
+    product(&stage).add_agent(1);
+    let ana = team().lines().next().unwrap().to_owned();
+    stage.import(&ana).await;
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["online", "offline"]);
+    stage.import(&ana.replace("17", "18")).await;
+    stage.tick().await;
+    assert_eq!(
+        look(&stage, false).await,
+        [found("ana", Found::Drifted, true)]
+    );
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["online", "online"]);
+    product(&stage).set_there("18", "busy");
+    assert_eq!(
+        look(&stage, false).await,
+        [found("ana", Found::SetThere, false)]
+    );
+}
+
+/// Help Scout's answers prove nothing; somebody's own click right after the start of hours holds all the
+/// same.
+#[tokio::test]
+async fn what_was_sent_is_read_back_at_once_where_answers_prove_nothing() {
+    let options = WorldOptions {
+        driver: Some("helpscout".to_owned()),
+        ..WorldOptions::default()
+    };
+    let stage = Stage::set_with("2026-03-30T08:00:00Z", options, "").await;
+    let id = product(&stage).add_agent(0);
+    let ana = team().lines().next().unwrap().to_owned();
+    stage
+        .import(&ana.replace(
+            r#"{"chatwoot":"17"}"#,
+            &format!(r#"{{"helpscout":"{id}"}}"#),
+        ))
+        .await;
+    stage.tick().await;
+    stage.at("2026-03-30T09:00:00Z").await;
+    stage.tick().await;
+    let set = product(&stage).shown(&id).unwrap();
+    product(&stage).set_there(&id, "away");
+    assert_ne!(product(&stage).shown(&id).unwrap(), set);
+    assert_eq!(
+        look(&stage, false).await,
+        [found("ana", Found::SetThere, false)]
+    );
+}
+
+#[tokio::test]
+async fn a_mode_that_waits_for_the_presence_api_is_nothing_for_a_product() {
+    let mut stage = stage(NOON, &team()).await;
+    product(&stage).add_agent(0);
+    product(&stage).add_agent(1);
+    let config = Config::load(
+        Some(&stage.world.config_path),
+        std::iter::empty(),
+        Path::new("/"),
+    );
+    let with_product = config.unwrap();
+    let mut own = with_product.clone();
+    own.driver = None;
+    own.presence = Some(presence(&stage));
+    stage.restart_with(&own);
+    stage.world.presence.script().always(Fault::status(503));
+    stage.tick().await;
+    stage.clock.advance(Duration::from_mins(2));
+    stage.restart_with(&with_product);
+    stage.tick().await;
+    assert_eq!(shown(&stage), ["online", "online"]);
+    let modes = stage.log().await.into_iter();
+    let modes = modes.filter(|row| row.kind == "workspace.mode_changed");
+    let states: Vec<String> = modes.map(|row| row.state).collect();
+    assert_eq!(states, ["cancelled"]);
 }
 
 /// The presence API of the same world.

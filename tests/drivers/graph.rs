@@ -152,14 +152,14 @@ async fn a_call_in_teams_is_still_online() {
     desk.tell(&driver, &ana, Shown::Online).await;
     for (word, online) in [("Busy", true), ("Away", true), ("Offline", true)] {
         desk.product().set_there(&ana, word);
-        let read = driver.read(&[&ana], desk.now()).await.unwrap();
+        let read = driver.read(&[&ana], desk.now()).await.shown;
         let found = driver.description().means(&read[&ana], Shown::Online);
         assert_eq!(found, online, "{word}: {read:?}");
     }
     // Off duty with Teams open.
     desk.tell(&driver, &ana, Shown::Offline).await;
     desk.product().set_there(&ana, "Away");
-    let read = driver.read(&[&ana], desk.now()).await.unwrap();
+    let read = driver.read(&[&ana], desk.now()).await.shown;
     assert!(
         driver.description().means(&read[&ana], Shown::Offline),
         "{read:?}"
@@ -178,12 +178,12 @@ async fn so_many_are_read_as_one_request_takes() {
     let all: Vec<&str> = ids.iter().map(String::as_str).collect();
     let (first, rest) = all.split_at(driver.reads());
     assert_eq!((first.len(), rest.len()), (650, 50));
-    assert_eq!(driver.read(first, desk.now()).await.unwrap().len(), 650);
+    assert_eq!(driver.read(first, desk.now()).await.shown.len(), 650);
     assert_eq!(desk.count("getPresencesByUserId"), 1);
     // More than it takes is refused, and read in halves.
-    assert_eq!(driver.read(&all, desk.now()).await.unwrap().len(), 700);
+    assert_eq!(driver.read(&all, desk.now()).await.shown.len(), 700);
     assert_eq!(desk.count("getPresencesByUserId"), 4);
-    let unknown = driver.read(&["nobody", rest[0]], desk.now()).await.unwrap();
+    let unknown = driver.read(&["nobody", rest[0]], desk.now()).await.shown;
     assert_eq!(unknown.len(), 1);
     let asked = r#"{"ids":["nobody","fa8bf3dc-eca7-46b7-bad1-db199b62b24d"]}"#;
     assert_eq!(desk.bodies().last().unwrap(), asked);

@@ -82,11 +82,37 @@ async fn what_is_read_is_not_live_chat() {
     let desk = Desk::of("helpscout").await;
     let (ana, driver) = (desk.product().add_agent(0), desk.driver());
     desk.tell(&driver, &ana, Shown::Online).await;
-    let read = driver.read(&[&ana, "999"], desk.now()).await.unwrap();
+    let read = driver.read(&[&ana, "999"], desk.now()).await.shown;
     assert_eq!(read, [(ana.clone(), json!("active"))].into());
     desk.product().set_there(&ana, "away");
-    let read = driver.read(&[&ana], desk.now()).await.unwrap();
+    let read = driver.read(&[&ana], desk.now()).await.shown;
     assert!(!driver.description().means(&read[&ana], Shown::Online));
+}
+
+#[tokio::test]
+async fn one_who_cannot_be_read_keeps_nobody_else_from_it() {
+    let desk = Desk::of("helpscout").await;
+    let driver = desk.driver();
+    let ids: Vec<String> = (0..5).map(|n| desk.product().add_agent(n)).collect();
+    for id in &ids {
+        desk.tell(&driver, id, Shown::Online).await;
+    }
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let odd = desk
+        .product()
+        .script()
+        .whenever(&ids[1], Fault::status(500));
+    let reading = driver.read(&all, desk.now()).await;
+    assert_eq!(reading.failed, None);
+    assert_eq!((reading.shown.len(), reading.asked), (4, 5));
+    assert_eq!(reading.unread, [ids[1].clone()].into());
+    desk.product().script().remove(&odd);
+    // A product that is down is not asked for everybody.
+    let down = desk.product().script().always(Fault::status(500));
+    let reading = driver.read(&all, desk.now()).await;
+    assert!(reading.failed.is_some() && reading.shown.is_empty());
+    assert_eq!(reading.asked, 3);
+    desk.product().script().remove(&down);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Online as a lease: everybody on duty is renewed in time, by one worker of several, and let go at the end.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use shiftbell::{
@@ -8,10 +8,12 @@ use shiftbell::{
     domain::driver::Lease,
     sim::{
         WorldOptions,
-        product::Product,
+        product::{Product, ReceivedRequest},
         script::{Behaviour, Fault, Gate},
     },
 };
+
+use tokio_util::sync::CancellationToken;
 
 use super::{
     desk::LONG,
@@ -207,4 +209,85 @@ async fn who_goes_off_while_a_renewal_is_on_its_way_is_let_go_once_more() {
         .iter()
         .filter(|request| request.target.ends_with("/clearPresence"));
     assert!(cleared.count() >= 2);
+}
+
+#[tokio::test]
+async fn a_renewal_that_hangs_holds_up_nobody() {
+    let db = Database::sqlite().await;
+    let (stage, ids) = stage("graph", &db, 3).await;
+    stage.at("2026-03-30T09:00:00Z").await;
+    renew(&stage).await;
+    let gate = Gate::closed();
+    let rule = product(&stage)
+        .script()
+        .next_of(&ids[0], 1, Behaviour::Hold(gate.clone()));
+    let before = product(&stage).record().all().len();
+    stage.clock.set(time("2026-03-30T09:01:00Z"));
+    let stop = CancellationToken::new();
+    let upkeep = stage.engine.upkeep().unwrap().run(&stop);
+    let meanwhile = async {
+        rule.wait_struck(1, LONG).await.unwrap();
+        let renewed = async |since: usize| {
+            let record = product(&stage).record();
+            let all = |received: &[Arc<ReceivedRequest>]| {
+                let new = received
+                    .iter()
+                    .skip(since)
+                    .map(|request| request.target.as_str());
+                let new: Vec<&str> = new.collect();
+                let asked_for = |id: &String| new.iter().any(|target| target.contains(id));
+                ids[1..].iter().all(asked_for)
+            };
+            record.wait_until(LONG, all).await.unwrap();
+        };
+        renewed(before).await;
+        let asked = product(&stage).record().all().len();
+        stage.clock.set(time("2026-03-30T09:02:00Z"));
+        renewed(asked).await;
+        gate.open();
+        stop.cancel();
+    };
+    tokio::join!(upkeep, meanwhile);
+}
+
+#[tokio::test]
+async fn whoever_the_product_does_not_know_is_asked_for_no_more_often_than_the_others() {
+    let db = Database::sqlite().await;
+    let (stage, ids) = stage("graph", &db, 1).await;
+    stage.import(r#"{"id":"b","workspace":"acme","name":"B","timezone":"UTC","hours":[{"day":"mon","start":"09:00","end":"18:00"}]}"#).await;
+    stage.at("2026-03-30T09:00:00Z").await;
+    renew(&stage).await;
+    let asked = product(&stage).record().all().len();
+    for second in (60..120).step_by(5) {
+        stage.clock.set(at("2026-03-30T09:00:00Z", second));
+        renew(&stage).await;
+    }
+    let pings = pings(&stage, asked);
+    assert_eq!((pings[&ids[0]], pings["b"]), (1, 1));
+}
+
+#[tokio::test]
+async fn while_credentials_are_refused_one_renewal_at_a_time_is_tried() {
+    let db = Database::sqlite().await;
+    let (stage, ids) = stage("graph", &db, 6).await;
+    stage.at("2026-03-30T09:00:00Z").await;
+    renew(&stage).await;
+    let rule = product(&stage).script().always(Fault::status(403));
+    let asked = || product(&stage).record().all().len();
+    stage.clock.set(time("2026-03-30T09:01:00Z"));
+    renew(&stage).await;
+    for (second, at_most) in [(5, 1), (10, 1), (15, 1)] {
+        let before = asked();
+        stage.clock.set(at("2026-03-30T09:01:00Z", second));
+        renew(&stage).await;
+        assert!(asked() - before <= at_most, "after {second} s");
+    }
+    product(&stage).script().remove(&rule);
+    for second in (20..60).step_by(5) {
+        stage.clock.set(at("2026-03-30T09:01:00Z", second));
+        renew(&stage).await;
+    }
+    let pings = pings(&stage, 0);
+    assert!(ids.iter().all(|id| pings[id] >= 2), "{pings:?}");
+    assert!(stage.engine.lanes().iter().all(|lane| lane.open.is_none()));
 }

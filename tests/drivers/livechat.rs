@@ -23,7 +23,7 @@ async fn the_requests_as_they_are_sent() {
          content-type: application/json\n\
          {\"agent_id\":\"smith0@example.com\",\"status\":\"not_accepting_chats\"}"
     );
-    desk.driver().read(&[&ana], desk.now()).await.unwrap();
+    assert_eq!(desk.driver().read(&[&ana], desk.now()).await.failed, None);
     assert_eq!(
         desk.last(),
         "POST /v3.6/agent/action/list_routing_statuses\n\
@@ -53,7 +53,7 @@ async fn a_session_that_ends_takes_the_status_along() {
     let desk = Desk::of("livechat").await;
     let ana = desk.product().add_agent(0);
     let driver = desk.driver();
-    let read = async || driver.read(&[&ana], desk.now()).await.unwrap()[&ana].clone();
+    let read = async || driver.read(&[&ana], desk.now()).await.shown[&ana].clone();
     desk.tell(&driver, &ana, Shown::Offline).await;
     desk.product().arrange("off", &ana);
     // Not logged in: nothing to contradict, and nobody to set.

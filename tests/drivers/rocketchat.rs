@@ -25,7 +25,7 @@ async fn the_requests_as_they_are_sent() {
          x-user-id: rbAXPnMktTFbNpwtJ\n\
          {\"agentId\":\"J6Q87AnWP5aNc0000\",\"status\":\"available\"}"
     );
-    desk.driver().read(&[&ana], desk.now()).await.unwrap();
+    assert_eq!(desk.driver().read(&[&ana], desk.now()).await.failed, None);
     assert_eq!(
         desk.last(),
         "GET /api/v1/livechat/users/agent?count=100&offset=0\n\
@@ -183,7 +183,9 @@ async fn everybody_is_read_whatever_the_number_of_pages() {
         desk.product().set_there(id, "available");
     }
     let all: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let read = driver.read(&all, desk.now()).await.unwrap();
+    let reading = driver.read(&all, desk.now()).await;
+    assert_eq!(reading.asked, 2, "each page is paid for");
+    let read = reading.shown;
     // One was never set.
     assert_eq!(read.len(), 198);
     assert!(!read.contains_key(&ids[198]));

@@ -50,7 +50,7 @@ async fn what_somebody_set_in_zendesk_is_read() {
     let (ana, driver) = (desk.product().add_agent(0), desk.driver());
     desk.tell(&driver, &ana, Shown::Online).await;
     desk.product().set_there(&ana, "transfers_only");
-    let read = driver.read(&[&ana, "999"], desk.now()).await.unwrap();
+    let read = driver.read(&[&ana, "999"], desk.now()).await.shown;
     assert_eq!(read.len(), 1, "whom it does not know is left out: {read:?}");
     assert!(!driver.description().means(&read[&ana], Shown::Online));
 }

@@ -36,6 +36,7 @@ mod credentials;
 mod deadlock;
 mod disk_full;
 mod downtime;
+mod driver_crash_loop;
 mod dst;
 mod eight_workers;
 mod every_answer;
@@ -92,6 +93,7 @@ faults! {
     "2" crash_after_lease "killed after the lease, before the send";
     "3" crash_after_acceptance "killed after the receiver accepted";
     "4" crash_loop "killed in a loop while boundaries fall";
+    "4" driver_crash_loop "killed in a loop while a chat product is driven";
     "5" poison "a delivery that takes its worker down";
     "6" frozen_before_send "frozen before the send, longer than the lease";
     "7" frozen_in_request "frozen in the middle of a request";

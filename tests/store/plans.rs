@@ -130,6 +130,8 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
             vec![r#"'["d-1"]'"#, now]
         }
         "CLAIM_LEASES" => vec![now, now, "100"],
+        "PULL_LEASES" => vec![now, now],
+        "TOLD_LATELY" => vec![now, "500"],
         "STEP" => vec!["'a-1'", now, now],
         "LOOK_AGAIN" | "RENEW_SOONER" => vec![r#"'["a-1"]'"#, now],
         "EXTERNAL_IDS" => vec![r#"'["a-1"]'"#, "'chatwoot'"],

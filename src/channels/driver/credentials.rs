@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::{Options, below, sensitive};
+use super::{
+    Options,
+    wire::{below, sensitive},
+};
 use crate::{
     channels::{
         ChannelError, check_url,
@@ -36,11 +39,16 @@ pub(super) struct Credentials {
 struct Client {
     endpoint: Url,
     form: SecretString,
+    token: SecretString,
 }
 
 impl Grant for Client {
     fn endpoint(&self) -> &Url {
         &self.endpoint
+    }
+
+    fn secrets(&self) -> Vec<&str> {
+        vec![self.form.expose_secret(), self.token.expose_secret()]
     }
 
     fn form(&self, _: Timestamp) -> Result<String, ChannelError> {
@@ -97,7 +105,11 @@ impl Credentials {
                 Some(url) => url.clone(),
                 None => token_endpoint(base, &values.text(&oauth.url))?,
             };
-            let client = Client { endpoint, form };
+            let client = Client {
+                endpoint,
+                form,
+                token: token.clone(),
+            };
             // A third for the token, as with FCM: the request still has its time.
             Ok(OAuth::new(client, web.clone(), options.request_timeout / 3))
         });
@@ -194,7 +206,7 @@ fn token_endpoint(base: &Url, url: &str) -> Result<Url, ChannelError> {
     let parsed = if url.starts_with('/') {
         below(base, url)
     } else {
-        Url::parse(url)
+        Url::parse(url).map_err(|error| error.to_string())
     };
     let endpoint =
         parsed.map_err(|error| ChannelError::Client(format!("auth.oauth.url: {error}")))?;

@@ -16,7 +16,8 @@ pub struct Told {
     pub shown: Shown,
     /// The sequence of the change that says so.
     pub sequence: i64,
-    /// The last sequence that the product was seen to show, or 0.
+    /// The last sequence that the product was seen to show, or 0. Below 0: up to this one it was told of
+    /// another id than the agent has there now.
     pub confirmed: i64,
     /// The last sequence that was posted to mend a difference, or 0.
     pub mended: i64,
@@ -41,11 +42,13 @@ pub enum Found {
     NotTaken,
     /// It knows no such agent.
     Unknown,
+    /// It could not tell now.
+    Unread,
 }
 
 crate::domain::presence::words!(Found {
     Agrees => "agrees", Pending => "pending", SetThere => "set_there", Drifted => "drifted",
-    NotTaken => "not_taken", Unknown => "unknown_agent",
+    NotTaken => "not_taken", Unknown => "unknown_agent", Unread => "unread",
 });
 
 impl Found {
@@ -54,7 +57,7 @@ impl Found {
         match self {
             Self::Drifted => true,
             Self::SetThere | Self::NotTaken => force,
-            Self::Agrees | Self::Pending | Self::Unknown => false,
+            Self::Agrees | Self::Pending | Self::Unknown | Self::Unread => false,
         }
     }
 }
@@ -67,6 +70,8 @@ impl Told {
             _ if self.pending => Found::Pending,
             None => Found::Unknown,
             Some(true) => Found::Agrees,
+            // Whatever it took and shows, it is somebody else's.
+            Some(false) if self.confirmed == -self.sequence => Found::Drifted,
             Some(false) if self.confirmed == self.sequence || (self.sent && proves) => {
                 Found::SetThere
             }
@@ -154,6 +159,16 @@ mod tests {
                 false,
                 Found::Drifted,
             ),
+            (
+                "told of another id",
+                Told {
+                    confirmed: -5,
+                    ..told()
+                },
+                Some(false),
+                true,
+                Found::Drifted,
+            ),
             ("not there", told(), None, true, Found::Unknown),
         ];
         for (name, told, shows, proves, expected) in rows {
@@ -170,6 +185,7 @@ mod tests {
             Found::Drifted,
             Found::NotTaken,
             Found::Unknown,
+            Found::Unread,
         ];
         let mended = |force| {
             all.into_iter()

@@ -52,7 +52,6 @@ impl Values<'_> {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         Some(match name {
             "agent" => self.agent.into(),
-            "agents" => self.agents.join(",").into(),
             "job" => self.job.into(),
             "offset" => self.offset.to_string().into(),
             "account" => self.account.into(),
@@ -81,10 +80,10 @@ impl Values<'_> {
         for piece in pieces(text) {
             match piece {
                 Piece::Literal(literal) => out.push_str(literal),
-                // Commas stand between ids and not within one.
+                // The commas between ids are ours; one inside an id would make two of it.
                 Piece::Name("agents") => {
-                    let ids = self.agents.iter().map(|id| encode(id));
-                    out.push_str(&ids.collect::<Vec<_>>().join(","));
+                    let ids: Vec<String> = self.agents.iter().map(|id| encode(id)).collect();
+                    out.push_str(&ids.join(","));
                 }
                 Piece::Name(name) => out.push_str(&encode(&self.get(name).unwrap_or_default())),
             }

@@ -21,7 +21,12 @@ use crate::{
 };
 
 statements! {
-    EXTERNAL_IDS = "SELECT agent_id, external_id FROM external_ids WHERE product = $2 AND agent_id {in_list}";
+    // A removed agent is still told to be off, unless somebody else has taken that place.
+    EXTERNAL_IDS = "SELECT agent_id, external_id FROM external_ids WHERE product = $2 AND agent_id {in_list}
+                    UNION ALL SELECT f.agent_id, f.external_id FROM former_external_ids f
+                    WHERE f.product = $2 AND f.agent_id {in_list}
+                      AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.id = f.agent_id)
+                      AND NOT EXISTS (SELECT 1 FROM external_ids e WHERE e.product = f.product AND e.external_id = f.external_id)";
     EXTERNAL_OF = "SELECT agent_id, product, external_id FROM external_ids WHERE agent_id {in_list}";
     DROP_EXTERNAL = "DELETE FROM external_ids WHERE (agent_id, product) IN (SELECT v.agent_id, v.product
                      FROM {rows(agent_id TEXT, product TEXT)})";
@@ -46,7 +51,8 @@ struct IdRow<'a> {
 type Stored = HashSet<(String, String, String)>;
 
 impl Tx {
-    /// The ids that these agents have in `product`, by agent; one who has none there is left out.
+    /// The ids that these agents have in `product`, or had when they were removed, by agent; one who has
+    /// none there is left out.
     pub async fn external_ids<'a>(
         &mut self,
         product: &str,
@@ -82,6 +88,7 @@ impl Tx {
         }
         let wanted = table(&wanted);
         run!(self, execute PUT_EXTERNAL, &wanted)?;
+        self.renamed(&wanted).await?;
         let taken: Option<(String, String, String, String, String)> =
             run!(self, optional TAKEN_EXTERNAL, &wanted)?;
         match taken {
@@ -109,7 +116,9 @@ impl Tx {
                 product,
                 external_id,
             });
-            run!(self, execute DROP_EXTERNAL, table(&gone.collect::<Vec<_>>()))?;
+            let gone = table(&gone.collect::<Vec<_>>());
+            run!(self, execute DROP_EXTERNAL, &gone)?;
+            self.renamed(&gone).await?;
         }
         Ok(kept)
     }

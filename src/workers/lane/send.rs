@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Lane, Limits, State, lock};
+use super::{Lane, Limits, State};
 use crate::{
     channels::Channel,
     clock::{Clock, Stopwatch},
@@ -87,7 +87,7 @@ impl<C: Channel<Message: Prepare>> Sender<C> {
         let judgement = self.channel.send(messages, now).await;
         let now = self.clock.now();
         metrics::request_ended(kind, watch.elapsed());
-        learn(&self.place.0, kind, &judgement, now);
+        self.place.0.gate.learn(&judgement, now);
         let batch = leases.len();
         for (lease, message) in leases.into_iter().zip(messages) {
             let settlement = judged(kind, &lease, batch, &judgement, now);
@@ -119,19 +119,6 @@ impl<C: Channel<Message: Prepare>> Sender<C> {
             .any(passed)
             .then_some((DeliveryState::Expired, "deadline"))
     }
-}
-
-fn learn(state: &State, channel: ChannelKind, judgement: &Judgement, now: Timestamp) {
-    let mut breaker = lock(&state.breaker);
-    let was_open = breaker.open_reason().is_some();
-    breaker.learn(judgement, now);
-    let name = channel.as_str();
-    match (was_open, breaker.open_reason()) {
-        (false, Some(reason)) => tracing::error!(channel = name, reason, "breaker_opened"),
-        (true, None) => tracing::info!(channel = name, "breaker_closed"),
-        _ => return,
-    }
-    metrics::breaker(channel, breaker.open_reason().is_some());
 }
 
 fn judged(

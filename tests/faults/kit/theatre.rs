@@ -68,6 +68,15 @@ impl Theatre {
     /// Sets the stage: the team is stored, evaluated for the first time by a worker, and its
     /// boundaries are to come.
     pub(crate) async fn set(base: Base<'_>, plan: Plan) -> Self {
+        Self::stage(None, base, plan).await
+    }
+
+    /// The same with this driver's product in place of the presence API, which knows the team.
+    pub(crate) async fn driving(driver: &str, base: Base<'_>, plan: Plan) -> Self {
+        Self::stage(Some(driver), base, plan).await
+    }
+
+    async fn stage(driver: Option<&str>, base: Base<'_>, plan: Plan) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::system();
         let url = match base {
@@ -77,6 +86,7 @@ impl Theatre {
         };
         let options = WorldOptions {
             database_url: Some(url.clone()),
+            driver: driver.map(str::to_owned),
             ..WorldOptions::default()
         };
         let world = World::start(folder.path(), clock.clone(), options)
@@ -90,8 +100,16 @@ impl Theatre {
         let store = Store::open(&OpenOptions::new(url.clone())).await.unwrap();
         let now = Timestamp::from_second(clock.now().as_second()).unwrap();
         let first = now + SignedDuration::from_secs(plan.lead_s);
+        let mut team = team(plan, first);
+        if let Some(product) = &world.product {
+            for (n, agent) in team.iter_mut().enumerate() {
+                let (name, id) = (product.name().to_owned(), product.add_agent(n));
+                agent.external.insert(name, id);
+                agent.named.insert(Field::External);
+            }
+        }
         let theatre = Self {
-            team: team(plan, first),
+            team,
             last: first + SignedDuration::from_secs(plan.spread_s),
             world,
             store,

@@ -1,10 +1,6 @@
 //! The worker's lives: each a runtime and a store of its own, over one file and one clock.
 
-use std::{
-    fmt::Write as _,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use shiftbell::{
@@ -286,7 +282,7 @@ impl Stage {
             lease: Duration::from_mins(1),
             request_timeout: Duration::from_secs(10),
         };
-        let pace = || Arc::new(Mutex::new(Pace::new(100_000)));
+        let pace = || Pace::new(100_000);
         let push = |kind| {
             let model = Arc::new(PushModel(kind, Arc::clone(&self.receivers)));
             Lane::new(shared.clone(), model, limits, pace(), Arc::clone(&scan))
