@@ -149,6 +149,16 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn a_token_is_one_line() {
+    let folder = folder();
+    folder.write("presence.token", "CANARY-one\nCANARY-two\n");
+    let message = folder.load(CHATWOOT).unwrap_err().to_string();
+    let said = "presence.token_file: must hold the token in one line";
+    assert!(message.contains(said), "{message}");
+    assert!(!message.contains("CANARY"), "{message}");
+}
+
+#[test]
 fn tokens_of_agents_are_a_json_object_that_nothing_quotes() {
     let toml = "[presence]\ndriver = \"slack\"\nagent_tokens_file = \"agents.json\"\n";
     let driver = folder().load(toml).unwrap().driver.unwrap();

@@ -112,7 +112,7 @@ pub(super) fn read(r: &mut Reader) -> Option<Driver> {
             "is a base URL, to which paths are added: it must hold no query",
         );
     }
-    let token = needed(r, &description, Need::Token, TOKEN, Reader::secret_file);
+    let token = needed(r, &description, Need::Token, TOKEN, token);
     let token_url = token_url(r, &description);
     let agent_tokens = needed(
         r,
@@ -248,6 +248,16 @@ fn word(r: &mut Reader, key: Key) -> Option<String> {
         Some(Value::Integer(number)) => Some(number),
         _ => r.text(key),
     }
+}
+
+/// A token, which is one line.
+fn token(r: &mut Reader, key: Key) -> Option<SecretString> {
+    let token = r.secret_file(key)?;
+    if token.expose_secret().chars().any(char::is_control) {
+        r.problem(key, "must hold the token in one line and nothing else");
+        return None;
+    }
+    Some(token)
 }
 
 /// A JSON object: an agent's id in the product, and its credential.

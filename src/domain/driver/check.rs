@@ -45,6 +45,10 @@ pub fn built_in(driver: &str) -> Option<Description> {
     Some(read.expect("the test `every_driver_is_sound` reads them"))
 }
 
+/// Seconds between two renewals, at least: who came on duty is noticed within ten, and that must leave the
+/// first renewal in time.
+const SHORTEST_LEASE: u32 = 20;
+
 impl Description {
     /// Reads a description. An error names the line or the place at fault; descriptions hold no secrets.
     pub fn read(text: &str) -> Result<Self, String> {
@@ -71,12 +75,12 @@ impl Description {
             return Err("external must be lower-case letters, digits, - and _".to_owned());
         }
         if self.lease.is_some_and(|lease| {
-            lease.renew_every_seconds == 0
+            lease.renew_every_seconds < SHORTEST_LEASE
                 || lease.renew_every_seconds > lease.ends_after_seconds / 2
         }) {
-            return Err(
-                "lease.renew_every_seconds must be half of ends_after_seconds or less".to_owned(),
-            );
+            return Err(format!(
+                "lease.renew_every_seconds must be {SHORTEST_LEASE} or more, and half of ends_after_seconds or less"
+            ));
         }
         self.check_secrets()?;
         self.check_setting()?;

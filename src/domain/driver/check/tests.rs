@@ -76,6 +76,11 @@ fn mistakes_are_named() {
         ),
         (
             "max_in_flight = 2",
+            "max_in_flight = 2\nlease = { renew_every_seconds = 19, ends_after_seconds = 90 }",
+            "must be 20 or more",
+        ),
+        (
+            "max_in_flight = 2",
             "max_in_flight = 2\nfoo = 1",
             "line 7: unknown field `foo`",
         ),
