@@ -25,7 +25,7 @@ use url::Url;
 
 use self::credentials::Credentials;
 pub use self::read::Reading;
-use self::wire::base;
+use self::wire::{base, root};
 use super::{
     Channel, ChannelError,
     answer::{Answer, LONGEST_WAIT, excerpt},
@@ -108,10 +108,7 @@ impl Driver {
     /// Whom this tells: product, address and account. No secret.
     pub fn identity(&self) -> String {
         let (product, account) = (&self.description.product, &self.account);
-        format!(
-            "{product} {} {account}",
-            self.base.as_str().trim_end_matches('/')
-        )
+        format!("{product} {} {account}", root(&self.base))
     }
 
     /// The product.
@@ -265,11 +262,7 @@ impl Channel for Driver {
 
     /// One until the product answered, and after a lost connection again.
     fn slots(&self) -> usize {
-        if self.streak.unsettled() {
-            1
-        } else {
-            self.max_in_flight
-        }
+        self.streak.places(self.max_in_flight)
     }
 
     fn batch(&self) -> usize {

@@ -130,11 +130,7 @@ impl Channel for Presence {
 
     /// One until the receiver answered, and after a lost connection again.
     fn slots(&self) -> usize {
-        if self.streak.unsettled() {
-            1
-        } else {
-            self.max_in_flight
-        }
+        self.streak.places(self.max_in_flight)
     }
 
     fn batch(&self) -> usize {

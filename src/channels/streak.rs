@@ -70,8 +70,13 @@ impl Streak {
 
     /// Whether it is not known that the peer answers: then one request at a time is enough, and makes
     /// one connection instead of many.
-    pub(super) fn unsettled(&self) -> bool {
+    fn unsettled(&self) -> bool {
         self.unsettled.load(Ordering::Relaxed)
+    }
+
+    /// How many requests may be in flight, of `most` to a peer that answers.
+    pub(super) fn places(&self, most: usize) -> usize {
+        if self.unsettled() { 1 } else { most }
     }
 }
 

@@ -26,18 +26,17 @@ impl Pace {
     /// Allows `per_minute` messages a minute, at most a tenth of a second's worth (or one) at once.
     pub fn per_minute(per_minute: u32) -> Self {
         let per_second = f64::from(per_minute) / 60.0;
-        Self {
-            per_second,
-            burst: (per_second / 10.0).max(1.0),
-            tokens: 0.0,
-            filled_at: None,
-        }
+        Self::bucket(per_second, per_second / 10.0)
     }
 
     /// Allows `per_second` messages a second, and `burst` of them at once (at least one).
     pub fn with_burst(per_second: u32, burst: f64) -> Self {
+        Self::bucket(f64::from(per_second), burst)
+    }
+
+    fn bucket(per_second: f64, burst: f64) -> Self {
         Self {
-            per_second: f64::from(per_second),
+            per_second,
             burst: burst.max(1.0),
             tokens: 0.0,
             filled_at: None,

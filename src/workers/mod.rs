@@ -13,7 +13,7 @@ mod settle;
 mod tell;
 pub mod upkeep;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
 
@@ -52,4 +52,9 @@ impl Shared {
             suspect: Arc::new(Semaphore::new(1)),
         }
     }
+}
+
+/// What a mutex holds, though somebody panicked who held it: none of ours is left half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

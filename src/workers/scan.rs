@@ -6,7 +6,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -14,7 +14,7 @@ use std::{
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, tell};
+use super::{Shared, lock, tell};
 use crate::{
     clock::Stopwatch,
     domain::{
@@ -80,7 +80,7 @@ impl Scan {
 
     /// The time-zone data in use.
     pub fn zones(&self) -> Arc<Zones> {
-        Arc::clone(&self.zones.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&lock(&self.zones))
     }
 
     /// Makes plans afresh that were made with older time-zone data, or ahead of a clock that has
@@ -148,7 +148,7 @@ impl Scan {
         match crate::zones::changed(self.zone_directory.as_deref(), &self.zones()) {
             Ok(Some(zones)) => {
                 metrics::tzdata(zones.version());
-                *self.zones.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(zones);
+                *lock(&self.zones) = Arc::new(zones);
             }
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "tzdata_unreadable"),

@@ -10,7 +10,7 @@ mod lease;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -162,10 +162,6 @@ impl Names {
     fn of<'a>(&'a self, agent: &'a str) -> &'a str {
         self.there.get(agent).map_or(agent, String::as_str)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {

@@ -1,6 +1,6 @@
 //! The requests as a person reads them, before any is sent.
 
-use super::Driver;
+use super::{Driver, wire::root};
 use crate::domain::driver::{Request, Shown, fill::Values};
 
 /// One request that would be made.
@@ -64,7 +64,7 @@ impl Driver {
 
     fn shown(&self, request: &Request, values: &Values<'_>) -> String {
         let filled = request.fill(values);
-        let base = self.base.as_str().trim_end_matches('/');
+        let base = root(&self.base);
         let mut lines = vec![format!("{} {base}{}", filled.method.as_str(), filled.path)];
         let auth = &self.description.auth;
         let authorization = match (&auth.bearer, &auth.basic, &auth.oauth) {

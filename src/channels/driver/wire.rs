@@ -57,16 +57,19 @@ pub(super) fn base(options: &Options) -> Result<Url, ChannelError> {
         (None, Some(Ok(url))) => url,
         _ => return Err(ChannelError::Client(format!("{what}: is missing"))),
     };
-    match check_endpoint(&base) {
-        Ok(()) => Ok(base),
-        Err(problem) => Err(ChannelError::Endpoint { what, problem }),
-    }
+    check_endpoint(&base).map_err(|problem| ChannelError::Endpoint { what, problem })?;
+    Ok(base)
+}
+
+/// What paths are put behind.
+pub(super) fn root(base: &Url) -> &str {
+    base.as_str().trim_end_matches('/')
 }
 
 /// `path` below `base`, whose own path stays. An id such as `..` would lead elsewhere, with our
 /// credentials: that is refused.
 pub(super) fn below(base: &Url, path: &str) -> Result<Url, String> {
-    let whole = format!("{}{path}", base.as_str().trim_end_matches('/'));
+    let whole = format!("{}{path}", root(base));
     let url = Url::parse(&whole).map_err(|error| error.to_string())?;
     let plain = path.split(['?', '#']).next().unwrap_or_default();
     let own = base.path().trim_end_matches('/');

@@ -3,7 +3,7 @@
 //! Shared by the lane and whoever else asks the same receiver: what one of them learns holds for all.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -17,6 +17,7 @@ use crate::{
         pace::Pace,
     },
     telemetry::metrics,
+    workers::lock,
 };
 
 /// One receiver's pace and breaker.
@@ -93,8 +94,4 @@ impl Gate {
         }
         metrics::breaker(self.kind, breaker.open_reason().is_some());
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

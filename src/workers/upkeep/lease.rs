@@ -26,7 +26,7 @@ use crate::{
     },
     store::{LEASES_RENEWED, StoreError},
     telemetry::metrics,
-    workers::tell::chain,
+    workers::{lock, tell::chain},
 };
 
 /// Renewals claimed in one transaction.
@@ -148,7 +148,7 @@ impl Upkeep {
     }
 
     fn is_time_to_settle(&self, now: Timestamp) -> bool {
-        let mut settled = super::lock(&self.settled);
+        let mut settled = lock(&self.settled);
         let time = settled.is_none_or(|at| now.duration_since(at).abs() >= SETTLE);
         if time {
             *settled = Some(now);
