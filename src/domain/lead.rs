@@ -18,7 +18,7 @@ pub const MOST: usize = 5;
 pub const LONGEST: u16 = 7 * 24 * 60;
 
 /// The day before is no longer before a start than two days, and a date that the clock skips or repeats.
-const TWO_DAYS: SignedDuration = SignedDuration::from_hours(3 * 24 + 1);
+const LONGEST_EVE: SignedDuration = SignedDuration::from_hours(3 * 24 + 1);
 
 /// How long before hours start a phone rings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -95,7 +95,7 @@ impl Lead {
     fn reach(self) -> SignedDuration {
         match self {
             Self::Minutes(minutes) => minutes_long(minutes),
-            Self::DayBefore(_) => TWO_DAYS,
+            Self::DayBefore(_) => LONGEST_EVE,
         }
     }
 }
@@ -129,7 +129,7 @@ fn minutes_long(minutes: u16) -> SignedDuration {
 /// Whether no hours start earlier on the local date on which they start at `start` (UTC).
 fn is_first_of_its_date(hours: &OperatingHours, start: Timestamp) -> bool {
     let date = |at| hours.zone().to_datetime(at).date();
-    let before = start.checked_sub(TWO_DAYS).unwrap_or(Timestamp::MIN);
+    let before = start.checked_sub(LONGEST_EVE).unwrap_or(Timestamp::MIN);
     let mut earlier = hours.starts_after(before).take_while(|at| *at < start);
     !earlier.any(|at| date(at) == date(start))
 }
