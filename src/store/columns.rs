@@ -1,4 +1,4 @@
-//! Table and lists on their way into a statement.
+//! Tables and lists on their way into a statement.
 //!
 //! A batch is one bind on `SQLite`, JSON text, and an array a column on Postgres, which reads a row of
 //! twelve columns in a fifth of the time that JSON takes it. Here rows are taken apart into columns, by
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use self::take_apart::RowOf;
 
-/// Table for the `{rows(…)}` fragment.
+/// A table for the `{rows(…)}` fragment.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     columns: Vec<(&'static str, Cells)>,
