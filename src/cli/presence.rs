@@ -221,11 +221,6 @@ async fn some_or_nobody(engine: &Engine, args: &Args) -> anyhow::Result<Vec<Agai
     if args.agent.is_empty() {
         return Ok(Vec::new());
     }
-    let told = some(engine, args, "", 0).await?.into_iter();
-    Ok(told
-        .map(|told| Again {
-            agent_id: told.agent,
-            sequence: told.sequence,
-        })
-        .collect())
+    let told = some(engine, args, "", 0).await?;
+    Ok(told.iter().map(Again::from).collect())
 }

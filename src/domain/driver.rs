@@ -8,7 +8,7 @@
 //! without sending it.
 //!
 //! To add a product: a file in `drivers/` whose head says what was verified where, a line in
-//! [`BUILT_IN`], and a stand-in in `sim/products` that keeps to the product's documentation.
+//! [`BUILT_IN`], and a stand-in in `sim/product` that keeps to the product's documentation.
 //! `tests/drivers` runs each against its stand-in.
 
 pub mod answer;

@@ -90,13 +90,7 @@ impl Store {
                 return Ok(posted);
             };
             after.clone_from(&last.agent);
-            let again: Vec<Again> = told
-                .into_iter()
-                .map(|told| Again {
-                    agent_id: told.agent,
-                    sequence: told.sequence,
-                })
-                .collect();
+            let again: Vec<Again> = told.iter().map(Again::from).collect();
             let (seen, _) = self.post_again(tx, &again, now).await?;
             posted += seen.len();
         }

@@ -85,6 +85,15 @@ pub struct Again {
     pub sequence: i64,
 }
 
+impl From<&Told> for Again {
+    fn from(told: &Told) -> Self {
+        Self {
+            agent_id: told.agent.clone(),
+            sequence: told.sequence,
+        }
+    }
+}
+
 /// How the walk goes.
 #[derive(Debug, Clone, Copy)]
 pub struct Stride {

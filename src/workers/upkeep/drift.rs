@@ -215,11 +215,8 @@ impl Upkeep {
                 mended: 0,
             })
             .collect();
-        let again = looks.iter().filter(|look| look.mended).map(|look| Again {
-            agent_id: look.told.agent.clone(),
-            sequence: look.told.sequence,
-        });
-        let again: Vec<Again> = again.collect();
+        let again = looks.iter().filter(|look| look.mended);
+        let again: Vec<Again> = again.map(|look| Again::from(&look.told)).collect();
         if seen.is_empty() && again.is_empty() {
             return Ok(());
         }
