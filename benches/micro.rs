@@ -122,6 +122,7 @@ fn facts() -> Facts {
             phones: vec![Phone {
                 channel: ChannelKind::Apns,
                 token: DeviceToken::new("ab".repeat(32)),
+                environment: Environment::Production,
             }],
             ..Schedule::default()
         })),

@@ -7,7 +7,7 @@ use shiftbell::{
     domain::{
         agent::Notify,
         delivery::ChannelKind,
-        device::DeviceToken,
+        device::{DeviceToken, Environment},
         hours::{LocalTime, Slot},
         plan::{Facts, Phone, Recorded, Schedule},
         presence::Status,
@@ -78,6 +78,7 @@ fn facts(zone: &str, now: Timestamp) -> Facts {
             phones: vec![Phone {
                 channel: ChannelKind::Apns,
                 token: DeviceToken::new("ab".repeat(32)),
+                environment: Environment::Production,
             }],
             ..Schedule::default()
         })),

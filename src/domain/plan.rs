@@ -10,7 +10,7 @@ use super::{
     agent::Notify,
     conversation::Waiting,
     delivery::{AlertKind, ChannelKind},
-    device::DeviceToken,
+    device::{DeviceToken, Environment},
     hours::{Away, BoundaryKind, OperatingHours, Override, Slot},
     lead::{Ahead, Lead},
     presence::{Reason, Status},
@@ -48,6 +48,8 @@ pub struct Schedule {
     pub workspace: String,
     /// IANA name, not yet looked up.
     pub timezone: String,
+    /// The agent's language, if one was given.
+    pub locale: Option<String>,
     /// Which alerts the agent opted in to.
     pub notify: Notify,
     /// How long before hours start the phones ring as well.
@@ -127,6 +129,8 @@ pub struct Phone {
     pub channel: ChannelKind,
     /// Its address.
     pub token: DeviceToken,
+    /// Which of Apple's hosts knows it.
+    pub environment: Environment,
 }
 
 /// An alert recorded and not yet under way.

@@ -11,7 +11,7 @@ use super::{
     StoreError, Tx,
     columns::{List, list},
     instant, ms,
-    rows::{id, push_channel, word},
+    rows::{environment_of, id, push_channel, word},
     sql::{run, statements},
 };
 use crate::domain::{
@@ -29,7 +29,7 @@ statements! {
                no_reply_at
            FROM agent_state WHERE due_at <= $1 ORDER BY due_at LIMIT $2 {skip_locked}";
     HOLD_STATES = "SELECT agent_id FROM agent_state WHERE agent_id {in_list} ORDER BY agent_id {lock}";
-    AGENTS = "SELECT id, workspace_id, timezone, notify_start, notify_end, auto_offline_after_minutes, receive_when_invisible
+    AGENTS = "SELECT id, workspace_id, timezone, locale, notify_start, notify_end, auto_offline_after_minutes, receive_when_invisible
               FROM agents WHERE id {in_list}";
     SLOTS = "SELECT agent_id, day, start_time, end_time FROM operating_hours WHERE agent_id {in_list}";
     OVERRIDES = "SELECT o.agent_id, o.date, s.start_time, s.end_time
@@ -38,7 +38,7 @@ statements! {
     HOLIDAYS = "SELECT a.id, h.date FROM agents a JOIN holidays h ON h.workspace_id = a.workspace_id
                 WHERE a.id {in_list}";
     AWAY = "SELECT agent_id, from_local, until_local FROM away WHERE agent_id {in_list}";
-    PHONES = "SELECT agent_id, platform, token FROM devices
+    PHONES = "SELECT agent_id, platform, token, environment FROM devices
               WHERE agent_id {in_list} AND state = 'active' ORDER BY platform, token";
     PENDING = "SELECT agent_id, id, kind, boundary_at, receiver FROM outbox WHERE agent_id {in_list} AND channel <> 'presence'";
 }
@@ -197,13 +197,14 @@ impl Tx {
         ids: &List,
         parts: &mut Parts,
     ) -> Result<(), StoreError> {
-        let phones: Vec<(String, String, String)> = run!(self, all PHONES, ids)?;
-        for (agent, platform, token) in phones {
+        let phones: Vec<(String, String, String, String)> = run!(self, all PHONES, ids)?;
+        for (agent, platform, token, environment) in phones {
             let channel = push_channel(&platform);
             add(parts, &agent, |schedule| {
                 schedule.phones.push(Phone {
                     channel,
                     token: DeviceToken::new(token),
+                    environment: environment_of(&environment),
                 });
                 Ok(())
             });
@@ -229,11 +230,20 @@ impl Tx {
     }
 }
 
-type AgentRow = (String, String, String, bool, bool, Option<i64>, bool);
+type AgentRow = (
+    String,
+    String,
+    String,
+    Option<String>,
+    bool,
+    bool,
+    Option<i64>,
+    bool,
+);
 
 /// An agent's own row; the other tables add to it.
 fn without_parts(row: AgentRow) -> (String, Result<Schedule, StoreError>) {
-    let (id, workspace, timezone, start, end, minutes, receive_when_invisible) = row;
+    let (id, workspace, timezone, locale, start, end, minutes, receive_when_invisible) = row;
     let minutes = minutes.map(|minutes| {
         let (column, text) = ("auto_offline_after_minutes", minutes.to_string());
         word("agents", column, &id, &text, |m| m.parse::<u16>().ok())
@@ -241,6 +251,7 @@ fn without_parts(row: AgentRow) -> (String, Result<Schedule, StoreError>) {
     let schedule = minutes.transpose().map(|minutes| Schedule {
         workspace,
         timezone,
+        locale,
         notify: Notify { start, end },
         auto_offline_after: minutes.map(|minutes| SignedDuration::from_mins(minutes.into())),
         receive_when_invisible,

@@ -55,6 +55,7 @@ pub use outbox::{
     settle::{Kept, Settled, Settlement},
 };
 pub use phones::PhoneRow;
+pub use record::{Written, begin::Terms};
 pub use replies::Before;
 pub use roster::ImportCounts;
 pub use tokens::TokenRow;

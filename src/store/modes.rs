@@ -111,7 +111,7 @@ impl Store {
         }
         if !settled.is_empty() {
             run!(tx, execute SETTLE_MODE, table(&settled))?;
-            modes.ended = batch.write(tx, now).await?;
+            modes.ended = batch.write(tx, now, None).await?.ended;
         }
         Ok(modes)
     }

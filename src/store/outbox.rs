@@ -4,8 +4,8 @@
 //!
 //! - A delivery is in `outbox` while it is open, and in `deliveries` once it has ended: one of the
 //!   two, moved in one transaction.
-//! - A claim raises the delivery's epoch and begins the attempt (delivery, epoch) in one update; a
-//!   settlement changes the delivery only under that epoch. A holder whose lease was taken over
+//! - A claim raises the delivery's epoch and begins the attempt (delivery, epoch) in one update, or the
+//!   delivery is recorded with both ([`super::record::begin`]); a settlement changes the delivery only under that epoch. A holder whose lease was taken over
 //!   marks its own attempt late and touches nothing else.
 //! - A lease that ran out leaves its attempt's outcome `unknown`; a delivery that took its holder
 //!   down three times has failed as `poison`. After the first time it is leased with a few others

@@ -109,7 +109,7 @@ impl Tx {
             let transition = id("transitions", transition)?;
             batch.event(transition, workspace, None, *sequence, ms(now));
         }
-        batch.write(self, now).await?;
+        batch.write(self, now, None).await?;
         Ok(modes.len())
     }
 
@@ -128,7 +128,7 @@ impl Tx {
                 let transition = id("transitions", transition)?;
                 batch.event(transition, workspace, Some(agent), *sequence, ms(now));
             }
-            batch.write(self, now).await?;
+            batch.write(self, now, None).await?;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Writing decisions: the transition, every delivery it calls for, what it makes pointless and the
 //! next due time, for a whole batch of agents in the transaction that read them.
 
+pub(super) mod begin;
 mod leads;
 pub(super) mod write;
 
@@ -12,7 +13,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Moved, Store, StoreError, Tx, ms};
+use self::begin::Terms;
+use super::{Claimed, Moved, Store, StoreError, Tx, ms};
 use crate::domain::{
     delivery::ChannelKind,
     hours::BoundaryKind,
@@ -59,6 +61,8 @@ struct NewDelivery<'a> {
     created_at: i64,
     /// Why it is too late for it already.
     expired: Option<&'static str>,
+    /// Whether it is leased as it is recorded.
+    leased: bool,
 }
 
 #[expect(
@@ -97,6 +101,17 @@ struct Dirty<'a> {
     dirty_at: i64,
 }
 
+/// What recording a batch came to.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Deliveries that came to their end by it.
+    pub ended: Vec<Moved>,
+    /// Deliveries that are leased already: they are to be sent once this is committed.
+    pub begun: Vec<Claimed>,
+    /// Whether other new ones wait to be claimed.
+    pub waits: bool,
+}
+
 /// Rows to write, collected over a batch.
 #[derive(Default)]
 pub(super) struct Batch<'a> {
@@ -128,20 +143,21 @@ impl Store {
     }
 
     /// Writes what was decided at `now` (UTC) in the transaction that locked those agents. With
-    /// `post`, changes of status are posted to the presence API. Tells which deliveries came to
-    /// their end by it.
+    /// `post`, changes of status are posted to the presence API. With `terms`, what they have places for
+    /// is leased to whoever records it.
     pub async fn record(
         &self,
         tx: &mut Tx,
         decisions: &[Decision],
         now: Timestamp,
         post: bool,
-    ) -> Result<Vec<Moved>, StoreError> {
+        terms: Option<Terms<'_>>,
+    ) -> Result<Written, StoreError> {
         let mut batch = Batch::default();
         for decision in decisions {
             batch.decision(self, decision, ms(now), post);
         }
-        batch.write(tx, now).await
+        batch.write(tx, now, terms).await
     }
 }
 
@@ -260,6 +276,7 @@ impl<'a> Batch<'a> {
             deadline_at: None,
             created_at: now,
             expired: None,
+            leased: false,
         });
     }
 
@@ -282,6 +299,7 @@ impl<'a> Batch<'a> {
             deadline_at: Some(ms(alert.deadline)),
             created_at: now,
             expired: alert.expired,
+            leased: false,
         }));
     }
 

@@ -3,7 +3,10 @@
 use uuid::Uuid;
 
 use super::{About, Moved, StoreError, instant};
-use crate::domain::delivery::{ChannelKind, DeliveryState};
+use crate::domain::{
+    delivery::{ChannelKind, DeliveryState},
+    device::Environment,
+};
 
 /// Reads a stored word with `read`; `None` means that the value is corrupt.
 pub(super) fn word<T>(
@@ -26,6 +29,14 @@ pub(super) fn push_channel(platform: &str) -> ChannelKind {
     match platform {
         "ios" => ChannelKind::Apns,
         _ => ChannelKind::Fcm,
+    }
+}
+
+/// Which of Apple's hosts knows a phone; the schema allows no third.
+pub(super) fn environment_of(stored: &str) -> Environment {
+    match stored {
+        "sandbox" => Environment::Sandbox,
+        _ => Environment::Production,
     }
 }
 

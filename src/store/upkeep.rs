@@ -230,7 +230,7 @@ impl Store {
             };
             batch.transition(row, true, ms(now));
         }
-        let ended = batch.write(tx, now).await?;
+        let ended = batch.write(tx, now, None).await?.ended;
         let seen = rows.into_iter().map(|(agent_id, .., sequence)| Seen {
             agent_id,
             confirmed: 0,

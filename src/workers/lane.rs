@@ -6,40 +6,34 @@
 //! (`tests/store/service.rs`) or is due, not for each place that becomes free. A send that would begin
 //! after its lease or past its deadline (the process was frozen) does not begin.
 
+mod desk;
 mod gate;
 mod outbox;
+mod places;
 mod send;
 mod share;
 mod wait;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::gate::Gate;
 use self::{
-    send::Sender,
-    share::{in_requests, in_turns},
+    desk::Desk,
+    places::{Run, State},
     wait::Wait,
 };
-use super::{
-    Shared,
-    message::Prepare,
-    scan::Scan,
-    settle::{Outcome, settler},
-    tell::chain,
+pub use self::{
+    desk::{Direct, Leased},
+    gate::Gate,
+    places::Reserved,
 };
+use super::{Shared, message::Prepare, settle::settler, tell::chain, zones::ZonesInUse};
 use crate::{
     channels::Channel,
-    domain::{breaker::Allowance, delivery::DeliveryState, pace::Pace},
+    domain::{breaker::Allowance, pace::Pace},
     store::{Crashed, StoreError},
 };
 
@@ -75,57 +69,54 @@ pub enum Until {
 #[derive(Debug)]
 pub struct Lane<C> {
     shared: Shared,
-    channel: Arc<C>,
-    limits: Limits,
-    scan: Arc<Scan>,
-    state: Arc<State>,
-}
-
-/// What the lane and its sends share.
-#[derive(Debug)]
-struct State {
-    gate: Gate,
-    in_flight: AtomicUsize,
-    freed: Notify,
+    zones: Arc<ZonesInUse>,
+    desk: Arc<Desk<C>>,
 }
 
 impl<C: Channel<Message: Prepare>> Lane<C> {
-    /// A lane for `channel`, whose requests begin as fast as `pace` allows; `scan` has the time-zone data in
-    /// use.
+    /// A lane for `channel`, whose requests begin as fast as `pace` allows.
     pub fn new(
         shared: Shared,
         channel: Arc<C>,
         limits: Limits,
         pace: Pace,
-        scan: Arc<Scan>,
+        zones: Arc<ZonesInUse>,
     ) -> Self {
-        let state = State {
-            gate: Gate::new(channel.kind(), pace),
-            in_flight: AtomicUsize::new(0),
-            freed: Notify::new(),
+        let state = State::new(Gate::new(channel.kind(), pace));
+        let desk = Desk {
+            channel,
+            clock: shared.clock.clone(),
+            limits,
+            state: Arc::new(state),
         };
         Self {
             shared,
-            channel,
-            limits,
-            scan,
-            state: Arc::new(state),
+            zones,
+            desk: Arc::new(desk),
         }
+    }
+
+    /// The lane as whoever records sees it.
+    pub fn direct(&self) -> Arc<dyn Direct<C::Message>>
+    where
+        C: Debug,
+    {
+        Arc::clone(&self.desk) as _
     }
 
     /// When (UTC) the credential in use at `now` ends, where it is known.
     pub fn credential_expiry(&self, now: Timestamp) -> Option<Timestamp> {
-        self.channel.credential_expiry(now)
+        self.desk.channel.credential_expiry(now)
     }
 
     /// What this receiver allows, for whoever asks it besides.
     pub fn gate(&self) -> Gate {
-        self.state.gate.clone()
+        self.desk.state.gate.clone()
     }
 
     /// Why the breaker is open, if it is.
     pub fn open_reason(&self) -> Option<String> {
-        self.state.gate.open_reason()
+        self.desk.state.gate.open_reason()
     }
 
     /// Sends what is due until told to stop, or until nothing more can be sent; then waits for what
@@ -133,7 +124,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
     pub async fn run(&self, until: Until, stop: &CancellationToken) -> usize {
         let mut rounds = 0;
         let (outcomes, incoming) = mpsc::channel(4096);
-        let kind = self.channel.kind();
+        let kind = self.desk.channel.kind();
         let returned = Arc::new(Notify::new());
         let settler = tokio::spawn(settler(
             self.shared.store.clone(),
@@ -141,10 +132,17 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             incoming,
             Arc::clone(&returned),
         ));
-        let sends = TaskTracker::new();
+        let run = Run {
+            outcomes,
+            sends: TaskTracker::new(),
+            stop: stop.clone(),
+        };
+        if until == Until::Stopped {
+            self.desk.state.open(run.clone());
+        }
         while !stop.is_cancelled() {
             // Listens before it looks: a wake-up between the two is not lost.
-            let freed = self.state.freed.notified();
+            let freed = self.desk.state.freed.notified();
             let woken = self.shared.send_wake.notified();
             let returned = returned.notified();
             tokio::pin!(freed, woken, returned);
@@ -154,7 +152,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
             if stop.run_until_cancelled(self.gather()).await.is_none() {
                 break;
             }
-            let wait = match self.round(&sends, &outcomes, stop).await {
+            let wait = match self.round(&run).await {
                 Ok(Round::Sent(then)) => {
                     rounds += 1;
                     match then {
@@ -164,7 +162,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
                 }
                 Ok(Round::Wait(wait)) => wait,
                 Err(error) => {
-                    tracing::error!(channel = self.channel.kind().as_str(), error = %chain(&error), "claim_failed");
+                    tracing::error!(channel = self.desk.channel.kind().as_str(), error = %chain(&error), "claim_failed");
                     Wait::For(PAUSE)
                 }
             };
@@ -182,9 +180,10 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
                 () = tokio::time::sleep(wait.at_most()) => {}
             }
         }
-        sends.close();
-        sends.wait().await;
-        drop(outcomes);
+        self.desk.state.close();
+        run.sends.close();
+        run.sends.wait().await;
+        drop(run);
         if let Err(error) = settler.await {
             tracing::error!(%error, "settler_failed");
         }
@@ -192,7 +191,7 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
     }
 
     fn in_flight(&self) -> usize {
-        self.state.in_flight.load(Ordering::Acquire)
+        self.desk.state.taken()
     }
 
     async fn gather(&self) {
@@ -206,38 +205,30 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
 
     /// Whether few places are free, though some are.
     fn nearly_full(&self) -> bool {
-        let slots = self.channel.slots();
+        let slots = self.desk.channel.slots();
         let free = slots.saturating_sub(self.in_flight());
         free > 0 && free < slots / 4
     }
 
     /// Claims what can be sent now and starts to send it.
-    async fn round(
-        &self,
-        sends: &TaskTracker,
-        outcomes: &mpsc::Sender<Outcome>,
-        stop: &CancellationToken,
-    ) -> Result<Round, StoreError> {
+    async fn round(&self, run: &Run) -> Result<Round, StoreError> {
         let now = self.shared.clock.now();
         let requests = match self.requests(now) {
             Ok(requests) => requests,
             Err(wait) => return Ok(Round::Wait(wait)),
         };
-        let batch = self.channel.batch();
-        let granted = self
-            .state
-            .gate
-            .pace()
-            .take(now, requests.min(CLAIM.div_ceil(batch)));
-        if granted == 0 {
-            return Ok(Round::Wait(Wait::Paced(self.state.gate.pace().next_in())));
+        let batch = self.desk.channel.batch();
+        let places = self.desk.take(requests.min(CLAIM.div_ceil(batch)), now);
+        if places.len() == 0 {
+            let next_in = self.desk.state.gate.pace().next_in();
+            return Ok(Round::Wait(Wait::Paced(next_in)));
         }
-        let limit = (granted * batch).min(CLAIM);
+        let limit = (places.len() * batch).min(CLAIM);
         let mut claim = self.claim(limit, Crashed::Never).await?;
         let mut alone = None;
         if claim.leases.is_empty() {
             let next = self.next_send().await?;
-            if self.in_flight() == 0 && next.is_some_and(|at| at <= now) {
+            if self.in_flight() == places.len() && next.is_some_and(|at| at <= now) {
                 let permit = Arc::clone(&self.shared.suspect).try_acquire_owned();
                 alone = permit.ok().map(Arc::new);
                 if alone.is_some() {
@@ -248,27 +239,12 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
                 }
             }
             if claim.leases.is_empty() {
-                self.state.gate.pace().settle(granted, 0);
                 return Ok(Round::Wait(Wait::until(next, now)));
             }
         }
         let all = claim.leases.len() < limit;
-        let mut leases = Vec::with_capacity(claim.leases.len());
-        for (lease, message) in claim.leases.into_iter().zip(claim.messages) {
-            match message {
-                Ok(message) => leases.push((lease, message)),
-                Err(reason) => {
-                    let cancelled = send::released(&lease, DeliveryState::Cancelled, reason, now);
-                    send::settle(outcomes, lease, now, cancelled, &alone).await;
-                }
-            }
-        }
-        let begun = in_requests(leases, batch, |a, b| self.channel.together(a, b));
-        self.state.gate.pace().settle(granted, begun.len());
-        for turns in in_turns(begun, granted) {
-            let sender = Sender::new(self, outcomes.clone(), stop.clone(), alone.clone());
-            sends.spawn(sender.send(turns, claim.until));
-        }
+        self.desk
+            .begin(places, claim.leases, claim.until, run, &alone);
         let then = if all {
             Some(Wait::until(self.next_send().await?, now))
         } else {
@@ -280,8 +256,8 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
     /// How many requests may begin now.
     fn requests(&self, now: Timestamp) -> Result<usize, Wait> {
         let in_flight = self.in_flight();
-        let free = self.channel.slots().saturating_sub(in_flight);
-        match self.state.gate.allowance(now, in_flight) {
+        let free = self.desk.channel.slots().saturating_sub(in_flight);
+        match self.desk.state.gate.allowance(now, in_flight) {
             Allowance::Nothing(until) => Err(Wait::For(until.duration_since(now).unsigned_abs())),
             _ if free == 0 => Err(Wait::Full),
             Allowance::Probe => Ok(1),

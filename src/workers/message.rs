@@ -8,6 +8,7 @@ use crate::{
     domain::{
         alert,
         delivery::Push,
+        plan::{Decision, Facts},
         presence::{Change, Event},
         zone::Zones,
     },
@@ -71,6 +72,38 @@ impl Prepare for Event {
         };
         Ok(events.map(goes).collect())
     }
+}
+
+/// The push of a lease that came of these facts, as told at `now` (UTC); `Err` says why it must not go.
+pub(super) fn push_of(
+    lease: &Claimed,
+    facts: &Facts,
+    zones: &Zones,
+    now: Timestamp,
+) -> Result<Result<Push, &'static str>, StoreError> {
+    let Ok(Some(schedule)) = &facts.schedule else {
+        return Ok(Err("agent_removed"));
+    };
+    let facts = PushFacts::of(lease, schedule)?;
+    Ok(facts.and_then(|facts| push(lease, facts, zones, now)))
+}
+
+/// The event of a lease that came of this decision, if that changes a status.
+pub(super) fn event_of(lease: &Claimed, decision: &Decision) -> Option<Event> {
+    let change = decision.change.as_ref()?;
+    Some(Event {
+        id: lease.id,
+        workspace: decision.workspace.clone(),
+        effective_at: change.effective_at,
+        sequence: change.sequence,
+        change: Change::Agent {
+            agent: decision.agent.clone(),
+            external: None,
+            status: change.status,
+            accepts_conversations: change.accepts,
+            reason: change.reason,
+        },
+    })
 }
 
 fn push(

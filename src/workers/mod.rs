@@ -1,9 +1,11 @@
 //! What joins the rooms: loops that take no input and reconcile.
 //!
 //! `run`, `tick` and several workers at once go through the same code: [`scan::Scan::pass`] records
-//! what is due, and a [`lane::Lane`] a receiver sends what was recorded. A crash at any point leaves
+//! what is due, and a [`lane::Lane`] a receiver sends what was recorded; while lanes run, as far as they
+//! have places, at once ([`direct`]). A crash at any point leaves
 //! rows that the next pass, in whatever process, finds and finishes.
 
+pub mod direct;
 pub mod lane;
 mod message;
 pub mod receivers;
@@ -12,6 +14,7 @@ pub mod service;
 mod settle;
 mod tell;
 pub mod upkeep;
+pub mod zones;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Shared,
+    direct::ShortWays,
     lane::{Lane, Limits, Until},
-    scan::Scan,
     upkeep::Upkeep,
+    zones::ZonesInUse,
 };
 use crate::{
     channels::{
@@ -171,7 +172,12 @@ pub struct Lanes {
 
 impl Lanes {
     /// Lanes for `receivers`, with the pace and the times of the configuration.
-    pub fn new(shared: &Shared, config: &Config, receivers: &Receivers, scan: &Arc<Scan>) -> Self {
+    pub fn new(
+        shared: &Shared,
+        config: &Config,
+        receivers: &Receivers,
+        zones: &Arc<ZonesInUse>,
+    ) -> Self {
         let limits = Limits {
             lease: config.delivery.lease,
             request_timeout: config.delivery.request_timeout,
@@ -185,7 +191,7 @@ impl Lanes {
                     .map(|(channel, section)| {
                         let pace = $pace(section);
                         let (shared, channel) = (shared.clone(), Arc::clone(channel));
-                        Lane::new(shared, channel, limits, pace, Arc::clone(scan))
+                        Lane::new(shared, channel, limits, pace, Arc::clone(zones))
                     })
             };
         }
@@ -197,6 +203,17 @@ impl Lanes {
             driver: lane!(driver, |c: &config::Driver| Pace::per_minute(
                 c.max_per_minute
             )),
+        }
+    }
+
+    /// The lanes that send what is recorded at once. A chat product names agents by ids of its own, which
+    /// its lane looks up.
+    pub fn short_ways(&self) -> ShortWays {
+        let apns = self.apns.as_ref().map(|l| (ChannelKind::Apns, l.direct()));
+        let fcm = self.fcm.as_ref().map(|l| (ChannelKind::Fcm, l.direct()));
+        ShortWays {
+            push: apns.into_iter().chain(fcm).collect(),
+            presence: self.presence.as_ref().map(Lane::direct),
         }
     }
 

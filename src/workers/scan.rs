@@ -1,30 +1,33 @@
 //! The scan: reads who is due, decides, records; then settles modes and takes back lapsed leases.
 //!
 //! Each batch is one transaction: the transition, the deliveries it calls for and the next due time
-//! are written together or not at all. Agents who are not due are not read.
+//! are written together or not at all. Agents who are not due are not read. What the lanes have places for
+//! is leased in that transaction and sent when it is committed ([`super::direct`]).
+
+mod batch;
 
 use std::{
-    path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, lock, tell};
+use self::batch::Batch;
+use super::{Shared, direct::ShortWays, tell, zones::ZonesInUse};
 use crate::{
     clock::Stopwatch,
     domain::{
-        plan::Decision,
         presence::Posting,
         zone::{DataVersion, Zones},
     },
     store::{Due, LAST_EVALUATION, Store, StoreError},
     telemetry::{metrics, together},
-    triggers::{self, Rules},
+    triggers::Rules,
 };
 
 /// Agents in one transaction.
@@ -54,40 +57,44 @@ pub struct Scan {
     posting: Arc<Posting>,
     /// Whether it was noted who that is.
     noted: AtomicBool,
-    zones: Mutex<Arc<Zones>>,
-    zone_directory: Option<PathBuf>,
+    zones: Arc<ZonesInUse>,
+    ways: Arc<ShortWays>,
+    /// How long a lease lasts that begins with its record.
+    lease: Duration,
 }
 
 impl Scan {
-    /// A scan with the time-zone data at hand.
+    /// A scan that decides by `zones`; what the lanes of `ways` have places for, it leases them for
+    /// `lease`.
     pub fn new(
         shared: Shared,
         rules: Rules,
         posting: Posting,
-        zones: Zones,
-        zone_directory: Option<PathBuf>,
+        zones: Arc<ZonesInUse>,
+        ways: ShortWays,
+        lease: Duration,
     ) -> Self {
-        metrics::tzdata(zones.version());
         Self {
             shared,
             rules: Arc::new(rules),
             posting: Arc::new(posting),
             noted: AtomicBool::new(false),
-            zones: Mutex::new(Arc::new(zones)),
-            zone_directory,
+            zones,
+            ways: Arc::new(ways),
+            lease,
         }
     }
 
     /// The time-zone data in use.
     pub fn zones(&self) -> Arc<Zones> {
-        Arc::clone(&lock(&self.zones))
+        self.zones.get()
     }
 
     /// Makes plans afresh that were made with older time-zone data, or ahead of a clock that has
     /// stepped back since; posts what is missing where the presence API was just switched on. Reads
     /// three values; writes only if one of them says so.
     pub async fn revise(&self) -> Result<(), StoreError> {
-        self.reload_zones();
+        self.zones.reload();
         let (version, clock) = (self.zones().version().to_owned(), self.shared.clock.clone());
         if !self.noted.load(Ordering::Acquire) {
             self.note_posting().await?;
@@ -143,18 +150,6 @@ impl Scan {
         Ok(())
     }
 
-    /// Takes newer time-zone data into use; broken ones are logged and the old kept.
-    fn reload_zones(&self) {
-        match crate::zones::changed(self.zone_directory.as_deref(), &self.zones()) {
-            Ok(Some(zones)) => {
-                metrics::tzdata(zones.version());
-                *lock(&self.zones) = Arc::new(zones);
-            }
-            Ok(None) => {}
-            Err(error) => tracing::error!(%error, "tzdata_unreadable"),
-        }
-    }
-
     /// Handles all that is due, batch by batch until `stop`. With nothing due it only reads.
     pub async fn pass(&self, stop: &CancellationToken) -> Result<Pass, StoreError> {
         let watch = Stopwatch::start();
@@ -163,7 +158,6 @@ impl Scan {
         let mut handled = 0;
         if due.scan.is_some_and(|at| at <= now) {
             handled += self.evaluate(now, stop).await?;
-            self.wake_lanes(handled);
             due = self.shared.store.unit(next).await?;
         }
         if due.reap.is_some_and(|at| at <= now) {
@@ -192,9 +186,7 @@ impl Scan {
         stop: &CancellationToken,
     ) -> Result<usize, StoreError> {
         let mut handled = self.batch(now, true).await?;
-        self.shared.progress.turned();
         if handled == BATCH as usize {
-            self.wake_lanes(handled);
             // One of them computes here while the other's batch is written.
             handled += if self.shared.store.writes_side_by_side() {
                 let (one, other) = tokio::join!(self.batches(now, stop), self.batches(now, stop));
@@ -208,20 +200,21 @@ impl Scan {
             .shared
             .store
             .unit(move |store| settle_modes(store, now, post));
-        Ok(handled + settled.await?)
+        let settled = settled.await?;
+        self.wake_lanes(settled);
+        Ok(handled + settled)
     }
 
     /// Batch by batch until one is not full; how many agents that were.
     async fn batches(&self, now: Timestamp, stop: &CancellationToken) -> Result<usize, StoreError> {
         let mut handled = 0;
         while !stop.is_cancelled() {
+            self.ways.breathe(|| self.shared.clock.now()).await;
             let evaluated = self.batch(now, false).await?;
             handled += evaluated;
-            self.shared.progress.turned();
             if evaluated < BATCH as usize {
                 break;
             }
-            self.shared.send_wake.notify_waiters();
         }
         Ok(handled)
     }
@@ -229,28 +222,22 @@ impl Scan {
     /// One transaction's worth of agents. The first of a pass notes when it was: one row that all
     /// workers write is not for every batch.
     async fn batch(&self, now: Timestamp, first: bool) -> Result<usize, StoreError> {
-        let (zones, rules) = (self.zones(), Arc::clone(&self.rules));
-        let post = self.posting.statuses();
-        let decisions = self.shared.store.unit(move |store| async move {
-            let mut tx = store.begin().await?;
-            let facts = tx.due_agents(now, BATCH).await?;
-            let mut ended = Vec::new();
-            let decisions: Vec<Decision> = facts
-                .iter()
-                .map(|f| triggers::decide(f, &zones, &rules, now))
-                .collect();
-            if !decisions.is_empty() {
-                ended = store.record(&mut tx, &decisions, now, post).await?;
-                if first {
-                    tx.set_meta(LAST_EVALUATION, &now.as_millisecond().to_string())
-                        .await?;
-                }
-            }
-            tx.commit().await?;
-            Ok((decisions, ended))
-        });
-        let (decisions, ended) = decisions.await?;
-        tell::ended(&ended);
+        let batch = Batch {
+            now,
+            first,
+            post: self.posting.statuses(),
+            zones: self.zones(),
+            rules: Arc::clone(&self.rules),
+            ways: Arc::clone(&self.ways),
+            clock: self.shared.clock.clone(),
+            worker: Arc::clone(&self.shared.worker),
+            lease: self.lease,
+        };
+        let recorded = self.shared.store.unit(move |store| batch.record(store));
+        let (decisions, written) = recorded.await?;
+        self.shared.progress.turned();
+        self.wake_lanes(usize::from(written.waits));
+        tell::ended(&written.ended);
         together::tell(|| {
             for decision in &decisions {
                 tell::decided(&self.shared.store, decision, now);

@@ -15,6 +15,7 @@ use super::{
     scan::{Pass, Scan},
     tell::chain,
     upkeep::Upkeep,
+    zones::ZonesInUse,
 };
 use crate::{
     channels::ChannelError,
@@ -50,7 +51,7 @@ const COUNT_DEVICES_EVERY: u32 = 10;
 #[derive(Debug)]
 pub struct Engine {
     shared: Shared,
-    scan: Arc<Scan>,
+    scan: Scan,
     receivers: Receivers,
     lanes: Lanes,
     upkeep: Option<Upkeep>,
@@ -64,14 +65,17 @@ impl Engine {
             useful_for: config.delivery.useful_for,
             push: receivers.push(),
         };
-        let scan = Arc::new(Scan::new(
+        let zones = ZonesInUse::new(zones, config.timezone_directory.clone());
+        let zones = Arc::new(zones);
+        let lanes = Lanes::new(&shared, config, &receivers, &zones);
+        let scan = Scan::new(
             shared.clone(),
             rules,
             receivers.posting(),
             zones,
-            config.timezone_directory.clone(),
-        ));
-        let lanes = Lanes::new(&shared, config, &receivers, &scan);
+            lanes.short_ways(),
+            config.delivery.lease,
+        );
         let upkeep = lanes.upkeep(&shared, config, &receivers);
         Ok(Self {
             shared,

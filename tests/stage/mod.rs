@@ -81,6 +81,12 @@ impl Stage {
         self.engine = engine(&self.store, &self.clock, config);
     }
 
+    /// What the worker is configured with.
+    #[allow(dead_code, reason = "not every test crate asks")]
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Another worker beside this one, on the same database and clock.
     #[allow(dead_code, reason = "not every test crate has several")]
     pub(crate) fn colleague(&self, config: &Config) -> Engine {

@@ -253,7 +253,7 @@ async fn a_report_is_not_lost_on_who_turns_invisible_meanwhile(db: Database) {
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let decisions = [ben(Status::Invisible, 3)];
     db.store
-        .record(&mut scan, &decisions, at("09:00:00"), true)
+        .record(&mut scan, &decisions, at("09:00:00"), true, None)
         .await
         .unwrap();
     scan.commit().await.unwrap();

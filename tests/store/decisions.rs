@@ -104,7 +104,7 @@ async fn agents_that_are_due_are_locked(db: Database) {
     }
     let decisions: Vec<_> = first.iter().map(|agent| decision(agent, "acme")).collect();
     db.store
-        .record(&mut one, &decisions, at("09:00:00"), true)
+        .record(&mut one, &decisions, at("09:00:00"), true, None)
         .await
         .unwrap();
     one.commit().await.unwrap();
@@ -163,7 +163,7 @@ async fn what_is_rolled_back_leaves_nothing(db: Database) {
     let mut tx = db.store.begin().await.unwrap();
     let decisions = [shift_starts("ana", 1, "09:00:00", &["token-ana"])];
     db.store
-        .record(&mut tx, &decisions, at("09:00:00"), true)
+        .record(&mut tx, &decisions, at("09:00:00"), true, None)
         .await
         .unwrap();
     drop(tx);
@@ -267,7 +267,7 @@ async fn removing_an_agent_cancels_its_alerts(db: Database) {
         ..change("ana", Status::Offline, 2, "09:01:00")
     };
     db.store
-        .record(&mut tx, &[gone], at("09:01:00"), true)
+        .record(&mut tx, &[gone], at("09:01:00"), true, None)
         .await
         .unwrap();
     tx.commit().await.unwrap();

@@ -3,7 +3,7 @@
 use shiftbell::domain::{
     alert,
     delivery::{AlertKind, ChannelKind},
-    device::DeviceToken,
+    device::{DeviceToken, Environment},
     lead::{Ahead, Lead},
     plan::{Alert, Announced, Decision, NewAlert, Phone},
 };
@@ -47,6 +47,7 @@ fn announced(leads: &[Lead]) -> Decision {
                 phone: Phone {
                     channel: ChannelKind::Apns,
                     token: DeviceToken::new("token-ana"),
+                    environment: Environment::Production,
                 },
             }],
         },

@@ -11,6 +11,7 @@ mod stage;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod begin;
 mod conversations;
 mod decisions;
 mod explain;

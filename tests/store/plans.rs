@@ -129,6 +129,7 @@ fn with_samples(statement: &'static Sql, dialect: Dialect) -> String {
         "UNKNOWN" | "REAP" | "REVISIT" | "NEW_MODES" => {
             vec![r#"'["d-1"]'"#, now]
         }
+        "OPEN" => vec![r#"'[{"id":"d-1"}]'"#, "'w'", now, now],
         "CLAIM_LEASES" => vec![now, now, "100"],
         "PULL_LEASES" => vec![now, now],
         "TOLD_LATELY" => vec![now, "500"],

@@ -5,12 +5,12 @@ use shiftbell::{
     domain::{
         alert,
         delivery::{AlertKind, ChannelKind, DeliveryState, DeviceFate},
-        device::DeviceToken,
+        device::{DeviceToken, Environment},
         hours::BoundaryKind,
         plan::{Alert, Decision, NewAlert, Phone, Reached, StatusChange},
         presence::{Reason, Status},
     },
-    store::{Claimed, Crashed, DeliveryFilter, DeliveryRow, Order, Settlement},
+    store::{Claimed, Crashed, DeliveryFilter, DeliveryRow, Order, Settlement, Terms},
 };
 
 use crate::support::Database;
@@ -68,6 +68,7 @@ pub(crate) fn shift_starts(agent: &str, sequence: i64, time: &str, tokens: &[&st
         phone: Phone {
             channel: ChannelKind::Apns,
             token: DeviceToken::new(*token),
+            environment: Environment::Production,
         },
     });
     Decision {
@@ -123,10 +124,34 @@ impl Database {
     pub(crate) async fn record(&self, decisions: &[Decision], time: &str) {
         let mut tx = self.store.begin().await.unwrap();
         self.store
-            .record(&mut tx, decisions, at(time), true)
+            .record(&mut tx, decisions, at(time), true, None)
             .await
             .unwrap();
         tx.commit().await.unwrap();
+    }
+
+    /// Records decisions made at `time` as somebody who has so many places for each channel; what is
+    /// leased at once, for a minute, and whether something waits.
+    pub(crate) async fn record_with_places(
+        &self,
+        decisions: &[Decision],
+        time: &str,
+        places: usize,
+    ) -> (Vec<Claimed>, bool) {
+        let mut tx = self.store.begin().await.unwrap();
+        let terms = Terms {
+            worker: "recorder",
+            began: at(time),
+            until: at(time) + jiff::SignedDuration::from_mins(1),
+            places: &mut |_, deliveries| deliveries.min(places),
+        };
+        let written = self
+            .store
+            .record(&mut tx, decisions, at(time), true, Some(terms))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        (written.begun, written.waits)
     }
 
     /// Leases what is due at `time`, for a minute.

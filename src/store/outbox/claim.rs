@@ -85,11 +85,23 @@ pub struct Claimed {
     /// What it is about, for the log.
     pub about: About,
     /// Where it goes.
-    pub(super) channel: ChannelKind,
+    pub(in crate::store) channel: ChannelKind,
     /// When this shift ends, or the next starts, UTC.
-    pub(super) counterpart: Option<Timestamp>,
+    pub(in crate::store) counterpart: Option<Timestamp>,
     /// The phone's token.
-    pub(super) receiver: DeviceToken,
+    pub(in crate::store) receiver: DeviceToken,
+}
+
+impl Claimed {
+    /// The agent it is about; none for a workspace's mode.
+    pub fn agent(&self) -> Option<&str> {
+        self.about.agent.as_deref()
+    }
+
+    /// Where it goes.
+    pub fn channel(&self) -> ChannelKind {
+        self.channel
+    }
 }
 
 impl Tx {

@@ -10,16 +10,17 @@ use crate::{
     domain::{
         agent::Notify,
         alert,
-        delivery::{AlertKind, ChannelKind},
-        device::{DeviceToken, Environment, Platform},
+        delivery::AlertKind,
+        device::{DeviceToken, Environment},
         lead::Lead,
+        plan::{Phone, Schedule},
         presence::{Change, Event, Mode, Reason, Status},
     },
     store::{
         About, StoreError, Tx,
         columns::{List, list},
         instant,
-        rows::{id, word},
+        rows::{environment_of, id, push_channel, word},
         sql::{run, statements},
     },
 };
@@ -60,6 +61,23 @@ pub struct PushFacts {
 }
 
 impl PushFacts {
+    /// Those of a lease that was recorded of this schedule in the transaction that read it; `Err` says why
+    /// it must not ring.
+    pub fn of(
+        claimed: &Claimed,
+        schedule: &Schedule,
+    ) -> Result<Result<Self, &'static str>, StoreError> {
+        let profile = Profile {
+            timezone: schedule.timezone.clone(),
+            locale: schedule.locale.clone(),
+            notify: schedule.notify,
+            minutes: schedule.auto_offline_after.map(|after| after.as_mins()),
+            leads: schedule.leads.clone(),
+            phones: schedule.phones.clone(),
+        };
+        push(claimed, Some(&profile))
+    }
+
     /// The instant (UTC) from which lateness counts: the boundary, or the lead that announces it on the
     /// clock of `zone`.
     pub fn since(&self, zone: &TimeZone) -> Timestamp {
@@ -78,8 +96,8 @@ struct Profile {
     minutes: Option<i64>,
     /// How long before hours start they ring as well; read only if one of the leases is of that.
     leads: Vec<Lead>,
-    /// The active ones: platform, token, environment.
-    phones: Vec<(String, String, String)>,
+    /// The active ones.
+    phones: Vec<Phone>,
 }
 
 impl Tx {
@@ -99,7 +117,8 @@ impl Tx {
                 profiles.entry(agent).and_modify(|p| p.leads = leads);
             }
         }
-        claimed.iter().map(|c| push(c, &profiles)).collect()
+        let profile = |c: &Claimed| profiles.get(c.about.agent.as_deref()?);
+        claimed.iter().map(|c| push(c, profile(c))).collect()
     }
 
     async fn profiles_of(&mut self, ids: List) -> Result<HashMap<String, Profile>, StoreError> {
@@ -127,7 +146,11 @@ impl Tx {
             });
             if let (Some(platform), Some(token), Some(environment)) = (platform, token, environment)
             {
-                profile.phones.push((platform, token, environment));
+                profile.phones.push(Phone {
+                    channel: push_channel(&platform),
+                    token: DeviceToken::new(token),
+                    environment: environment_of(&environment),
+                });
             }
         }
         Ok(profiles)
@@ -245,17 +268,14 @@ impl Profile {
         let told = event != AlertKind::NoReply || self.minutes.is_some();
         let chosen = event != AlertKind::HoursStartLead || self.lead(lease).is_some();
         let wanted = self.notify.wants(event) && told && chosen;
-        let platform = match lease.channel {
-            ChannelKind::Apns => Platform::Ios,
-            ChannelKind::Fcm | ChannelKind::Presence => Platform::Android,
-        };
-        let (platform, token) = (platform.as_str(), lease.receiver.expose());
         let mut phones = self.phones.iter();
-        match phones.find(|(of, name, _)| of == platform && name == token) {
+        let same = |phone: &&Phone| {
+            phone.channel == lease.channel && phone.token.expose() == lease.receiver.expose()
+        };
+        match phones.find(same) {
             _ if !wanted => Err("opted_out"),
             None => Err("phone_gone"),
-            Some((.., environment)) if environment == "sandbox" => Ok(Environment::Sandbox),
-            Some(_) => Ok(Environment::Production),
+            Some(phone) => Ok(phone.environment),
         }
     }
 }
@@ -263,7 +283,7 @@ impl Profile {
 /// What a lease is to ring with, or why it must not.
 fn push(
     claimed: &Claimed,
-    profiles: &HashMap<String, Profile>,
+    profile: Option<&Profile>,
 ) -> Result<Result<PushFacts, &'static str>, StoreError> {
     let row = claimed.id.to_string();
     let missing = |column| StoreError::Corrupt {
@@ -280,7 +300,7 @@ fn push(
     } = &claimed.about;
     let event = word("outbox", "kind", &row, kind, AlertKind::from_word)?;
     let agent = agent.as_ref().ok_or_else(|| missing("agent_id"))?;
-    let Some(profile) = profiles.get(agent) else {
+    let Some(profile) = profile else {
         return Ok(Err("agent_removed"));
     };
     let environment = match profile.phone(claimed, event) {

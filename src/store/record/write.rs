@@ -1,10 +1,14 @@
 //! The statements that write a batch of decisions, in the order in which they lock.
 
-use jiff::Timestamp;
+use std::collections::HashSet;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Batch, NewDelivery};
+use super::{
+    Batch, NewDelivery, Written,
+    begin::{self, Terms},
+};
 use crate::{
     domain::delivery::{ChannelKind, DeliveryState},
     store::{
@@ -26,13 +30,16 @@ statements! {
                        missed BOOLEAN, cause TEXT, waiting_since BIGINT, effective_at BIGINT, recorded_at BIGINT)}
                    WHERE TRUE ON CONFLICT (id) DO NOTHING";
     OPEN = "INSERT INTO outbox (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
-                counterpart_at, sequence, deadline_at, created_at, due_at)
+                counterpart_at, sequence, deadline_at, created_at, due_at, epoch, worker, started_at, lease_until)
             SELECT id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
-                counterpart_at, sequence, deadline_at, created_at, created_at
+                counterpart_at, sequence, deadline_at, created_at, created_at, CASE WHEN leased THEN 1 ELSE 0 END,
+                CASE WHEN leased THEN CAST($2 AS TEXT) END, CASE WHEN leased THEN CAST($3 AS BIGINT) END,
+                CASE WHEN leased THEN CAST($4 AS BIGINT) END
             FROM {rows(id TEXT, transition_id TEXT, channel TEXT, workspace_id TEXT, agent_id TEXT, kind TEXT,
                 receiver TEXT, boundary_at BIGINT, counterpart_at BIGINT, sequence BIGINT, deadline_at BIGINT,
-                created_at BIGINT)}
-            WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.id = v.id)";
+                created_at BIGINT, leased BOOLEAN)}
+            WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.id = v.id)
+            RETURNING id";
     // Asked once those are in the outbox: it sees what has ended until then.
     ENDED = "SELECT id FROM deliveries WHERE id {in_list}";
     // Recorded by a clock that ran ahead, and expired before anything was sent: now is its time.
@@ -47,6 +54,7 @@ statements! {
                 expired TEXT)}
             WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.id = v.id)
             ON CONFLICT DO NOTHING";
+    PRECEDED = "SELECT receiver FROM outbox WHERE receiver {in_list} AND channel = 'presence'";
     // Joined in this order (`CROSS`) on SQLite, which else reads all that is open for each row.
     OLDER = "SELECT id FROM outbox
              WHERE id IN (SELECT o.id FROM {rows(receiver TEXT, sequence BIGINT)} CROSS JOIN outbox o
@@ -74,31 +82,48 @@ statements! {
 }
 
 impl Batch<'_> {
-    /// Writes everything collected; empty lists cost nothing. Tells which deliveries came to their end.
+    /// Writes everything collected; empty lists cost nothing. With `terms`, leases what can begin at
+    /// once.
     pub(in crate::store) async fn write(
-        self,
+        mut self,
         tx: &mut Tx,
         now: Timestamp,
-    ) -> Result<Vec<Moved>, StoreError> {
+        terms: Option<Terms<'_>>,
+    ) -> Result<Written, StoreError> {
         let mut all_new = false;
         if !self.transitions.is_empty() {
             let new = run!(tx, execute TRANSITIONS, table(&self.transitions))?;
             all_new = new == self.transitions.len() as u64;
         }
-        let mut ended = self.write_ends(tx, now).await?;
-        ended.extend(self.write_deliveries(tx, all_new).await?);
+        let mut recorded = Written::default();
+        let preceded = self.write_ends(tx, now, &mut recorded).await?;
+        if !self.missed.is_empty() {
+            run!(tx, execute MISSED, table(&self.missed))?;
+            let missed: Result<Vec<_>, _> = self.missed.iter().map(NewDelivery::moved).collect();
+            recorded.ended.extend(missed?);
+        }
+        if !self.opened.is_empty() {
+            self.open(tx, all_new, &preceded, terms, &mut recorded)
+                .await?;
+        }
         if !self.states.is_empty() {
             run!(tx, execute STATE, table(&self.states))?;
         }
         if !self.dirty.is_empty() {
             run!(tx, execute DIRTY, table(&self.dirty))?;
         }
-        Ok(ended)
+        Ok(recorded)
     }
 
-    /// What the decisions make pointless.
-    async fn write_ends(&self, tx: &mut Tx, now: Timestamp) -> Result<Vec<Moved>, StoreError> {
-        let mut ended = Vec::new();
+    /// What the decisions make pointless. Returns the receivers of whom another event is open: an
+    /// earlier one.
+    async fn write_ends(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        recorded: &mut Written,
+    ) -> Result<HashSet<String>, StoreError> {
+        let ended = &mut recorded.ended;
         if !self.cancelled.is_empty() {
             let ids = list(self.cancelled.keys());
             let doomed = run!(tx, all DOOMED, ids)?;
@@ -109,44 +134,71 @@ impl Batch<'_> {
             let doomed = run!(tx, all DOOMED_OF_AGENT, list(self.removed.iter().copied()))?;
             ended.extend(tx.cancel(doomed, |_| Some("agent_removed"), now).await?);
         }
-        if !self.superseded.is_empty() {
+        if self.superseded.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let receivers = list(self.superseded.iter().map(|later| &later.receiver));
+        let preceded: Vec<(String,)> = run!(tx, all PRECEDED, receivers)?;
+        if !preceded.is_empty() {
             let older: Vec<(String,)> = run!(tx, all OLDER, table(&self.superseded))?;
             ended.extend(tx.supersede(older, now).await?);
         }
-        Ok(ended)
+        Ok(preceded.into_iter().map(|(receiver,)| receiver).collect())
     }
 
-    async fn write_deliveries(&self, tx: &mut Tx, all_new: bool) -> Result<Vec<Moved>, StoreError> {
-        if !self.missed.is_empty() {
-            run!(tx, execute MISSED, table(&self.missed))?;
+    /// Opens the new deliveries, as leases where `terms` have places for them.
+    async fn open(
+        &mut self,
+        tx: &mut Tx,
+        all_new: bool,
+        preceded: &HashSet<String>,
+        terms: Option<Terms<'_>>,
+        recorded: &mut Written,
+    ) -> Result<(), StoreError> {
+        let lease = terms.as_ref().map(Terms::lease);
+        if let Some(terms) = terms {
+            terms.mark(&mut self.opened, preceded);
         }
-        if !self.opened.is_empty() {
-            run!(tx, execute OPEN, table(&self.opened))?;
-            // An event is its transition's, and has not ended before that is there. An alert may have.
-            let known = |d: &&NewDelivery<'_>| !all_new || d.channel != ChannelKind::Presence;
-            let known: Vec<_> = self.opened.iter().filter(known).collect();
-            if !known.is_empty() {
-                tx.close_ended(&known).await?;
-            }
+        let (worker, from, until) = lease.unwrap_or_default();
+        let rows = table(&self.opened);
+        let new: Vec<(String,)> = run!(tx, all OPEN, rows, worker, from, until)?;
+        // An event is its transition's, and has not ended before that is there. An alert may have.
+        let known = |d: &&NewDelivery<'_>| !all_new || d.channel != ChannelKind::Presence;
+        let known: Vec<_> = self.opened.iter().filter(known).collect();
+        let over = if known.is_empty() {
+            HashSet::new()
+        } else {
+            tx.close_ended(&known).await?
+        };
+        recorded.begun = begin::begun(&self.opened, new, &over)?;
+        recorded.waits = self.opened.iter().any(|d| !d.leased);
+        if recorded.waits {
             tx.notify_outbox().await?;
         }
-        self.missed.iter().map(NewDelivery::moved).collect()
+        Ok(())
     }
 }
 
 impl Tx {
     /// Takes out of the outbox again what has ended before: an edit, or a clock that stepped back,
-    /// has made a boundary due that was due already.
-    async fn close_ended(&mut self, opened: &[&NewDelivery<'_>]) -> Result<(), StoreError> {
+    /// has made a boundary due that was due already. Returns which.
+    async fn close_ended(
+        &mut self,
+        opened: &[&NewDelivery<'_>],
+    ) -> Result<HashSet<String>, StoreError> {
         let ids = list(opened.iter().map(|d| d.id));
         let ended: Vec<(String,)> = run!(self, all ENDED, &ids)?;
-        if ended.is_empty() {
-            return Ok(());
+        let mut over: HashSet<String> = ended.into_iter().map(|(id,)| id).collect();
+        if over.is_empty() {
+            return Ok(over);
         }
         let now = opened.iter().map(|d| d.created_at).min();
         let revisited: Vec<(String,)> = run!(self, all REVISIT, &ids, now)?;
-        let over = ended.iter().filter(|id| !revisited.contains(id));
-        self.forget(over.map(|(id,)| id)).await
+        for (id,) in &revisited {
+            over.remove(id);
+        }
+        self.forget(&over).await?;
+        Ok(over)
     }
 
     /// Ends what waits, and revokes what is under way.

@@ -13,7 +13,7 @@ mod wall;
 use super::*;
 use crate::domain::{
     agent::Notify,
-    device::DeviceToken,
+    device::{DeviceToken, Environment},
     hours::{BoundaryKind, DaySlot, LocalTime, Override, Slot},
     plan::{ByHand, PendingAlert, Phone},
 };
@@ -46,6 +46,7 @@ fn schedule() -> Schedule {
         phones: vec![Phone {
             channel: ChannelKind::Apns,
             token: DeviceToken::new("aa11"),
+            environment: Environment::Production,
         }],
         ..Schedule::default()
     }
@@ -269,6 +270,7 @@ fn who_did_not_opt_in_or_has_no_phone_is_not_rung() {
             phones: vec![Phone {
                 channel: ChannelKind::Fcm,
                 token: DeviceToken::new("x"),
+                environment: Environment::Production,
             }],
             ..schedule()
         },

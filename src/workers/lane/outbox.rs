@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Lane;
+use super::{Lane, desk::Leased};
 use crate::{
     channels::Channel,
-    store::{Claimed, Crashed, Order, StoreError},
+    store::{Crashed, Order, StoreError},
     workers::{message::Prepare, tell},
 };
 
@@ -18,9 +18,7 @@ const TOGETHER: usize = 20;
 pub(super) struct Claim<M> {
     /// When (UTC) the leases run out.
     pub(super) until: Timestamp,
-    pub(super) leases: Vec<Claimed>,
-    /// One for each, or why there is none.
-    pub(super) messages: Vec<Result<M, &'static str>>,
+    pub(super) leases: Vec<Leased<M>>,
 }
 
 impl<C: Channel<Message: Prepare>> Lane<C> {
@@ -46,12 +44,12 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
         crashed: Crashed,
     ) -> Result<Claim<C::Message>, StoreError> {
         let (kind, worker, zones) = (
-            self.channel.kind(),
+            self.desk.channel.kind(),
             Arc::clone(&self.shared.worker),
-            self.scan.zones(),
+            self.zones.get(),
         );
-        let (clock, lease) = (self.shared.clock.clone(), self.limits.lease);
-        let named_in = self.channel.named_in().map(str::to_owned);
+        let (clock, lease) = (self.shared.clock.clone(), self.desk.limits.lease);
+        let named_in = self.desk.channel.named_in().map(str::to_owned);
         let claim = self.shared.store.unit(move |store| async move {
             let mut tx = store.begin().await?;
             // Only now: SQLite's one writer may have let it wait for long.
@@ -73,18 +71,15 @@ impl<C: Channel<Message: Prepare>> Lane<C> {
                 C::Message::prepare(&mut tx, &leases, &zones, named_in, now).await?
             };
             tx.commit().await?;
-            Ok(Claim {
-                until,
-                leases,
-                messages,
-            })
+            let leases = leases.into_iter().zip(messages).collect();
+            Ok(Claim { until, leases })
         });
         claim.await
     }
 
     /// The earliest due time (UTC) of what is pending.
     pub(super) async fn next_send(&self) -> Result<Option<Timestamp>, StoreError> {
-        let kind = self.channel.kind();
+        let kind = self.desk.channel.kind();
         let next = self.shared.store.unit(move |store| async move {
             let mut tx = store.snapshot().await?;
             let next = tx.next_send(kind).await?;

@@ -1,15 +1,17 @@
 //! A place in the lane: its requests, one after the other, from their leases to their outcomes.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-use super::{Lane, Limits, State};
+use super::{
+    desk::Desk,
+    places::{Place, Run},
+};
 use crate::{
     channels::Channel,
-    clock::{Clock, Stopwatch},
+    clock::Stopwatch,
     domain::{
         delivery::{ChannelKind, DeliveryState, DeviceFate, Judgement},
         retry::{self, Standing},
@@ -24,42 +26,19 @@ use crate::{
 
 /// A place among the requests in flight, and what it takes to send them.
 pub(super) struct Sender<C> {
-    channel: Arc<C>,
-    clock: Clock,
-    limits: Limits,
-    outcomes: mpsc::Sender<Outcome>,
-    /// Cancelled when the lane is to end: what has not begun is given back.
-    stop: CancellationToken,
+    desk: Arc<Desk<C>>,
     place: Place,
+    run: Run,
     alone: Alone,
 }
 
-/// Counted in [`State::in_flight`] until it is dropped.
-struct Place(Arc<State>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
-        self.0.freed.notify_waiters();
-    }
-}
-
 impl<C: Channel<Message: Prepare>> Sender<C> {
-    /// Takes a place in the lane.
-    pub(super) fn new(
-        lane: &Lane<C>,
-        outcomes: mpsc::Sender<Outcome>,
-        stop: CancellationToken,
-        alone: Alone,
-    ) -> Self {
-        lane.state.in_flight.fetch_add(1, Ordering::AcqRel);
+    /// Sends from `place`.
+    pub(super) fn new(desk: Arc<Desk<C>>, place: Place, run: Run, alone: Alone) -> Self {
         Self {
-            channel: Arc::clone(&lane.channel),
-            clock: lane.shared.clock.clone(),
-            limits: lane.limits,
-            outcomes,
-            stop,
-            place: Place(Arc::clone(&lane.state)),
+            desk,
+            place,
+            run,
             alone,
         }
     }
@@ -74,7 +53,7 @@ impl<C: Channel<Message: Prepare>> Sender<C> {
     }
 
     async fn request(&self, leases: Vec<Claimed>, messages: &[C::Message], until: Timestamp) {
-        let now = self.clock.now();
+        let now = self.desk.clock.now();
         if let Some((state, reason)) = self.too_late(&leases, now, until) {
             for (lease, message) in leases.into_iter().zip(messages) {
                 let back = released(&lease, state, reason, now);
@@ -82,12 +61,12 @@ impl<C: Channel<Message: Prepare>> Sender<C> {
             }
             return;
         }
-        let kind = self.channel.kind();
+        let kind = self.desk.channel.kind();
         let watch = Stopwatch::start();
-        let judgement = self.channel.send(messages, now).await;
-        let now = self.clock.now();
+        let judgement = self.desk.channel.send(messages, now).await;
+        let now = self.desk.clock.now();
         metrics::request_ended(kind, watch.elapsed());
-        self.place.0.gate.learn(&judgement, now);
+        self.place.state().gate.learn(&judgement, now);
         let batch = leases.len();
         for (lease, message) in leases.into_iter().zip(messages) {
             let settlement = judged(kind, &lease, batch, &judgement, now);
@@ -96,7 +75,7 @@ impl<C: Channel<Message: Prepare>> Sender<C> {
     }
 
     async fn settle(&self, lease: Claimed, since: Timestamp, settlement: Settlement) {
-        settle(&self.outcomes, lease, since, settlement, &self.alone).await;
+        settle(&self.run.outcomes, lease, since, settlement, &self.alone).await;
     }
 
     /// Why a request must not begin at `now` any more: the process may have been frozen since it
@@ -107,10 +86,10 @@ impl<C: Channel<Message: Prepare>> Sender<C> {
         now: Timestamp,
         until: Timestamp,
     ) -> Option<(DeliveryState, &'static str)> {
-        if self.stop.is_cancelled() {
+        if self.run.stop.is_cancelled() {
             return Some((DeliveryState::Pending, "stopping"));
         }
-        if now + self.limits.request_timeout > until {
+        if now + self.desk.limits.request_timeout > until {
             return Some((DeliveryState::Pending, "lease_too_short"));
         }
         let passed = |lease: &Claimed| lease.deadline.is_some_and(|deadline| deadline <= now);
@@ -159,12 +138,7 @@ fn judged(
 }
 
 /// Gives a lease back without having sent; it costs no try.
-pub(super) fn released(
-    lease: &Claimed,
-    state: DeliveryState,
-    reason: &str,
-    now: Timestamp,
-) -> Settlement {
+fn released(lease: &Claimed, state: DeliveryState, reason: &str, now: Timestamp) -> Settlement {
     Settlement {
         id: lease.id,
         epoch: lease.epoch,
@@ -181,9 +155,22 @@ pub(super) fn released(
     }
 }
 
+/// Settles what must not go any more, each with the reason.
+pub(super) async fn cancel(
+    run: Run,
+    leases: Vec<(Claimed, &'static str)>,
+    now: Timestamp,
+    alone: Alone,
+) {
+    for (lease, reason) in leases {
+        let cancelled = released(&lease, DeliveryState::Cancelled, reason, now);
+        settle(&run.outcomes, lease, now, cancelled, &alone).await;
+    }
+}
+
 /// Hands an outcome to the settler, which outlives every sender: this fails only when the process
 /// is torn down.
-pub(super) async fn settle(
+async fn settle(
     outcomes: &mpsc::Sender<Outcome>,
     lease: Claimed,
     since: Timestamp,

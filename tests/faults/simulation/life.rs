@@ -10,8 +10,10 @@ use shiftbell::{
     triggers::Rules,
     workers::{
         Shared,
+        direct::ShortWays,
         lane::{Lane, Limits, Until},
         scan::Scan,
+        zones::ZonesInUse,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -31,10 +33,20 @@ pub(super) enum Ending {
     Restart,
 }
 
+/// How a worker goes about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// As `tick` does: the scan, then one receiver after the other.
+    InTurns,
+    /// As `run` does: the lanes take at once what the scan records.
+    SideBySide,
+}
+
 /// One seed's world.
 pub(super) struct Stage {
     pub(super) clock: Clock,
     pub(super) crashes: u64,
+    manner: Manner,
     url: String,
     receivers: Arc<Receivers>,
     team: Vec<Agent>,
@@ -55,11 +67,17 @@ pub(super) fn runtime() -> tokio::runtime::Runtime {
 
 impl Stage {
     /// A team, stored and evaluated for the first time at `start`.
-    pub(super) fn set(start: Timestamp, dice: &mut Dice, receivers: Arc<Receivers>) -> Self {
+    pub(super) fn set(
+        start: Timestamp,
+        dice: &mut Dice,
+        receivers: Arc<Receivers>,
+        manner: Manner,
+    ) -> Self {
         let folder = folder();
         let stage = Self {
             clock: Clock::manual(start),
             crashes: 0,
+            manner,
             url: format!("sqlite://{}", folder.path().join("shiftbell.db").display()),
             receivers,
             team: team::team(dice),
@@ -270,14 +288,7 @@ impl Stage {
             useful_for: Duration::from_mins(15),
             push: vec![ChannelKind::Apns, ChannelKind::Fcm],
         };
-        let zones = Zones::built_in();
-        let scan = Arc::new(Scan::new(
-            shared.clone(),
-            rules,
-            Posting::PresenceApi,
-            zones,
-            None,
-        ));
+        let zones = Arc::new(ZonesInUse::new(Zones::built_in(), None));
         let limits = Limits {
             lease: Duration::from_mins(1),
             request_timeout: Duration::from_secs(10),
@@ -285,15 +296,26 @@ impl Stage {
         let pace = || Pace::new(100_000);
         let push = |kind| {
             let model = Arc::new(PushModel(kind, Arc::clone(&self.receivers)));
-            Lane::new(shared.clone(), model, limits, pace(), Arc::clone(&scan))
+            Lane::new(shared.clone(), model, limits, pace(), Arc::clone(&zones))
         };
+        let (apns, fcm) = (push(ChannelKind::Apns), push(ChannelKind::Fcm));
         let model = Arc::new(PresenceModel(Arc::clone(&self.receivers)));
+        let presence = Lane::new(shared.clone(), model, limits, pace(), Arc::clone(&zones));
+        let ways = ShortWays {
+            push: vec![
+                (ChannelKind::Apns, apns.direct()),
+                (ChannelKind::Fcm, fcm.direct()),
+            ],
+            presence: Some(presence.direct()),
+        };
+        let posting = Posting::PresenceApi;
         Worker {
-            apns: push(ChannelKind::Apns),
-            fcm: push(ChannelKind::Fcm),
-            presence: Lane::new(shared.clone(), model, limits, pace(), Arc::clone(&scan)),
-            scan,
+            scan: Scan::new(shared, rules, posting, zones, ways, limits.lease),
+            manner: self.manner,
             store,
+            apns,
+            fcm,
+            presence,
         }
     }
 }
@@ -303,10 +325,11 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
-/// One life's engine: what `tick` does, one receiver after the other.
+/// One life's engine.
 struct Worker {
+    manner: Manner,
     store: Store,
-    scan: Arc<Scan>,
+    scan: Scan,
     apns: Lane<PushModel>,
     fcm: Lane<PushModel>,
     presence: Lane<PresenceModel>,
@@ -316,10 +339,30 @@ impl Worker {
     async fn tick(&self) {
         let go = CancellationToken::new();
         self.scan.revise().await.unwrap();
-        self.scan.pass(&go).await.unwrap();
+        match self.manner {
+            Manner::InTurns => {
+                self.scan.pass(&go).await.unwrap();
+            }
+            Manner::SideBySide => self.scan_beside_lanes().await,
+        }
         self.apns.run(Until::Idle, &go).await;
         self.fcm.run(Until::Idle, &go).await;
         self.presence.run(Until::Idle, &go).await;
+    }
+
+    /// The lanes stop as soon as the scan is through: what has not begun by then is given back.
+    async fn scan_beside_lanes(&self) {
+        let stop = CancellationToken::new();
+        let scan = async {
+            self.scan.pass(&CancellationToken::new()).await.unwrap();
+            stop.cancel();
+        };
+        tokio::join!(
+            self.apns.run(Until::Stopped, &stop),
+            self.fcm.run(Until::Stopped, &stop),
+            self.presence.run(Until::Stopped, &stop),
+            scan
+        );
     }
 
     /// When there is something to do next.

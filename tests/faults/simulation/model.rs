@@ -62,6 +62,12 @@ pub(crate) struct Receivers {
     blown: Notify,
 }
 
+impl std::fmt::Debug for Receivers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receivers").finish_non_exhaustive()
+    }
+}
+
 impl Receivers {
     pub(crate) fn new(seed: u64) -> Arc<Self> {
         Arc::new(Self {
@@ -203,9 +209,11 @@ impl Receivers {
 }
 
 /// APNs or FCM.
+#[derive(Debug)]
 pub(crate) struct PushModel(pub(crate) ChannelKind, pub(crate) Arc<Receivers>);
 
 /// The chat platform.
+#[derive(Debug)]
 pub(crate) struct PresenceModel(pub(crate) Arc<Receivers>);
 
 impl Channel for PushModel {
