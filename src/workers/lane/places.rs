@@ -70,13 +70,13 @@ impl Places {
         self.0.len()
     }
 
-    /// For so many requests.
+    /// Those that so many requests need, which may be more than there are places; the others are free.
     pub(super) fn used_for(mut self, requests: usize) -> Vec<Place> {
         let mut places = std::mem::take(&mut self.0);
         if let Some(place) = places.first() {
-            let mut pace = place.state.gate.pace();
-            pace.settle(places.len(), requests);
+            place.state.gate.pace().settle(places.len(), requests);
         }
+        places.truncate(requests);
         for place in &mut places {
             place.tells = true;
         }
