@@ -3,14 +3,18 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use shiftbell::{
     domain::pace::Pace,
     sim::script::Fault,
     store::sql::Dialect,
+    triggers::Rules,
     workers::{
         Shared,
+        direct::ShortWays,
         lane::{Lane, Limits, Until},
-        receivers::Receivers,
+        receivers::{Lanes, Receivers},
+        scan::Scan,
         zones::ZonesInUse,
     },
 };
@@ -66,22 +70,58 @@ fn refuse_claims(db: &Database) {
     db.sql(refuse);
 }
 
+/// The lanes have looked for work and found none, and look no more: what they send, the scan handed them.
 async fn what_is_recorded_is_sent_without_a_claim(db: Database) {
     let stage = Stage::set("2026-03-30T06:00:00Z", Some(db.url.clone()), TEAM).await;
+    let config = stage.config();
+    let receivers = Receivers::new(config).unwrap();
+    let zones = shiftbell::zones::load(None).unwrap();
+    let zones = Arc::new(ZonesInUse::new(zones, None));
+    let shared = Shared::new(stage.store.clone(), stage.clock.clone(), "service");
+    let lanes = Lanes::new(&shared, config, &receivers, &zones);
+    let scan = Scan::new(
+        shared,
+        Rules {
+            useful_for: config.delivery.useful_for,
+            push: receivers.push(),
+        },
+        receivers.posting(),
+        zones,
+        lanes.short_ways(),
+        config.delivery.lease,
+    );
+    let stop = CancellationToken::new();
+    let run = lanes.run(Until::Stopped, &stop);
+    tokio::pin!(run);
+    while !have_looked(&lanes.short_ways(), stage.clock.now()) {
+        tokio::select! {
+            biased;
+            _ = &mut run => panic!("nobody stopped them"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
     refuse_claims(&db);
     stage.clock.set(time("2026-03-30T07:00:00Z"));
-    let stop = CancellationToken::new();
-    let story = async {
-        let posted = stage.world.presence.record().wait_for(2, SOON).await;
-        let rung = stage.world.apns.record().wait_for(1, SOON).await;
-        stop.cancel();
-        posted.and(rung).unwrap();
-    };
-    tokio::join!(stage.engine.run(&stop), story);
+    scan.pass(&stop).await.unwrap();
+    let posted = stage.world.presence.record().wait_for(2, SOON).await;
+    let rung = stage.world.apns.record().wait_for(1, SOON).await;
+    posted.and(rung).unwrap();
+    stop.cancel();
+    run.await;
     for channel in ["apns", "presence"] {
         let row = stage.row(channel).await;
         assert_eq!((row.state.as_str(), row.attempts), ("sent", 1), "{channel}");
     }
+}
+
+/// Whether each lane has places free: none that a look for work has taken for what it may find.
+fn have_looked(ways: &ShortWays, now: Timestamp) -> bool {
+    let free = ways
+        .push
+        .iter()
+        .all(|(_, lane)| lane.reserve(1, now).is_some());
+    let presence = ways.presence.as_ref();
+    free && presence.is_some_and(|lane| lane.reserve(1, now).is_some())
 }
 
 /// The run ends when those places are given back, whatever became of them: what was leased for them is
