@@ -212,7 +212,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_due ON outbox (channel, due_at) WHERE lease_until IS NULL;
 CREATE INDEX outbox_alerts ON outbox (agent_id) WHERE channel <> 'presence';
-CREATE UNIQUE INDEX outbox_event ON outbox (receiver, sequence) WHERE channel = 'presence';
+CREATE UNIQUE INDEX outbox_event ON outbox (receiver, sequence) WHERE sequence IS NOT NULL;
 
 -- What has ended, with the attempt that ended it, if one did. Written once: a delivery has one final
 -- state. An alert's identity (agent, kind, boundary, phone) is in its id.
@@ -248,7 +248,7 @@ CREATE TABLE deliveries (
     CHECK ((channel = 'presence') = (boundary_at IS NULL))
 );
 CREATE INDEX deliveries_alerts ON deliveries (agent_id, created_at) WHERE channel <> 'presence';
-CREATE UNIQUE INDEX deliveries_event ON deliveries (receiver, sequence) WHERE channel = 'presence';
+CREATE UNIQUE INDEX deliveries_event ON deliveries (receiver, sequence) WHERE sequence IS NOT NULL;
 CREATE INDEX deliveries_by_time ON deliveries (created_at);
 
 -- Attempts that are over and did not end their delivery. The one under way is its delivery's lease.

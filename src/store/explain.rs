@@ -52,8 +52,8 @@ statements! {
                     WHERE agent_id = $1 AND channel <> 'presence' AND kind = 'hours_start_lead'
                         AND boundary_at >= $2 AND boundary_at < $3 AND created_at >= $4 AND created_at < $5
                     ORDER BY transition_id";
-    EVENT_OF = "SELECT id FROM outbox WHERE receiver = $1 AND channel = 'presence' AND sequence = $2
-                UNION ALL SELECT id FROM deliveries WHERE receiver = $1 AND channel = 'presence' AND sequence = $2";
+    EVENT_OF = "SELECT id FROM outbox WHERE receiver = $1 AND sequence = $2
+                UNION ALL SELECT id FROM deliveries WHERE receiver = $1 AND sequence = $2";
     // When the receiver said what the phone's state is about.
     SILENCED = "SELECT d.token, max(p.settled_at) FROM devices d
                     JOIN deliveries p ON p.agent_id = d.agent_id AND p.channel <> 'presence'

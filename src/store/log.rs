@@ -39,7 +39,7 @@ statements! {
     LIST = newest!(wanted!());
     // An agent's alerts and events are each found by an index of their own.
     LIST_OF_AGENT = newest!(concat!(wanted!(),
-        " AND ((channel <> 'presence' AND agent_id = $9) OR (channel = 'presence' AND receiver = 'agent:' || $9))"));
+        " AND ((channel <> 'presence' AND agent_id = $9) OR (sequence IS NOT NULL AND receiver = 'agent:' || $9))"));
     ONE = "SELECT * FROM delivery_log WHERE id = $1";
     ATTEMPTS_OF = "SELECT epoch, worker, started_at, finished_at, outcome, late, http_status, reason, retry_at
                    FROM attempt_log WHERE delivery_id = $1 ORDER BY epoch";

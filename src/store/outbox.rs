@@ -30,10 +30,8 @@ use crate::domain::delivery::DeliveryState;
 /// looks nothing up in a view of both.)
 macro_rules! overtaken {
     () => {
-        "(EXISTS (SELECT 1 FROM outbox n WHERE n.receiver = p.receiver AND n.channel = 'presence'
-              AND n.sequence > p.sequence)
-          OR EXISTS (SELECT 1 FROM deliveries n WHERE n.receiver = p.receiver AND n.channel = 'presence'
-              AND n.sequence > p.sequence))"
+        "(EXISTS (SELECT 1 FROM outbox n WHERE n.receiver = p.receiver AND n.sequence > p.sequence)
+          OR EXISTS (SELECT 1 FROM deliveries n WHERE n.receiver = p.receiver AND n.sequence > p.sequence))"
     };
 }
 pub(super) use overtaken;

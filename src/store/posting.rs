@@ -22,15 +22,15 @@ statements! {
     UNPOSTED = "SELECT t.id, t.workspace_id, t.agent_id, t.sequence
                 FROM agent_state s JOIN transitions t ON t.agent_id = s.agent_id AND t.sequence = s.sequence
                 WHERE s.agent_id > $1 AND NOT EXISTS (SELECT 1 FROM outbox d
-                    WHERE d.receiver = 'agent:' || s.agent_id AND d.channel = 'presence' AND d.sequence = s.sequence)
+                    WHERE d.receiver = 'agent:' || s.agent_id AND d.sequence = s.sequence)
                   AND NOT EXISTS (SELECT 1 FROM deliveries d
-                    WHERE d.receiver = 'agent:' || s.agent_id AND d.channel = 'presence' AND d.sequence = s.sequence)
+                    WHERE d.receiver = 'agent:' || s.agent_id AND d.sequence = s.sequence)
                 ORDER BY s.agent_id LIMIT $2";
     UNPOSTED_MODES = "SELECT t.id, t.workspace_id, t.sequence
                 FROM workspace_state w JOIN transitions t ON t.workspace_id = w.workspace_id AND t.sequence = w.sequence
                     AND t.agent_id IS NULL
                 WHERE NOT EXISTS (SELECT 1 FROM delivery_log d
-                    WHERE d.receiver = 'workspace:' || w.workspace_id AND d.channel = 'presence' AND d.sequence = w.sequence)";
+                    WHERE d.receiver = 'workspace:' || w.workspace_id AND d.sequence = w.sequence)";
 }
 
 /// Whether events are called for: kept, so that switching it on is noticed.

@@ -9,6 +9,8 @@
 //! - `{in_list}`: being one of the list of strings bound as `$1`. On Postgres an array whose length it
 //!   does not know beforehand: it looks each up in the index, and may else think that reading the
 //!   table is cheaper.
+//! - `{each outbox o ON o.id = v.id}`: joins the row that fits, looked up for each of those before. Postgres
+//!   would else read the whole table: it was counted when it was empty, in a quiet hour.
 //! - `{place}`: where a row stands, which is the nearest way to one that this transaction has locked.
 //! - `{later}`: the function that gives the greater of two values.
 //! - `{lock}`: Postgres' `FOR UPDATE`, `{skip_locked}`: the same, but what is locked is left out; a
@@ -177,6 +179,9 @@ fn table(columns: &[Column], dialect: Dialect, own: usize) -> String {
 
 fn expand(fragment: &str, dialect: Dialect) -> String {
     let sqlite = dialect == Dialect::Sqlite;
+    if let Some(join) = fragment.strip_prefix("each ") {
+        return each(join, sqlite);
+    }
     match (fragment, sqlite) {
         ("in_list", true) => "IN (SELECT value FROM json_each($1))".into(),
         ("in_list", false) => "= ANY (ARRAY(SELECT unnest(CAST($1 AS TEXT[]))))".into(),
@@ -186,6 +191,16 @@ fn expand(fragment: &str, dialect: Dialect) -> String {
         ("later", false) => "greatest".into(),
         _ => lock(fragment, sqlite),
     }
+}
+
+/// `LIMIT` keeps Postgres from making a join of it, for which it would choose a way by its counts.
+fn each(join: &str, sqlite: bool) -> String {
+    if sqlite {
+        return format!("JOIN {join}");
+    }
+    let (table, condition) = join.split_once(" ON ").unwrap_or((join, "TRUE"));
+    let name = table.rsplit(' ').next().unwrap_or(table);
+    format!("CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {condition} LIMIT 1) AS {name}")
 }
 
 fn lock(fragment: &str, sqlite: bool) -> String {
@@ -279,5 +294,14 @@ mod tests {
             "k = ANY (ARRAY(SELECT unnest(CAST($1 AS TEXT[]))))"
         );
         assert_eq!(render("{lock o}", Dialect::Postgres), "FOR UPDATE OF o");
+        let each = "v {each outbox o ON o.id = v.id} WHERE";
+        assert_eq!(
+            render(each, Dialect::Sqlite),
+            "v JOIN outbox o ON o.id = v.id WHERE"
+        );
+        assert_eq!(
+            render(each, Dialect::Postgres),
+            "v CROSS JOIN LATERAL (SELECT * FROM outbox o WHERE o.id = v.id LIMIT 1) AS o WHERE"
+        );
     }
 }

@@ -20,10 +20,10 @@ statements! {
                  SELECT p.{place} AS place FROM outbox p WHERE p.lease_until IS NULL AND p.channel = $1 AND p.due_at <= $2
                      AND (p.deadline_at IS NULL OR p.deadline_at > $2) AND p.crashes BETWEEN $5 AND $6
                      AND (p.channel <> 'presence' OR NOT EXISTS (
-                             SELECT 1 FROM outbox n WHERE n.receiver = p.receiver AND n.channel = 'presence'
+                             SELECT 1 FROM outbox n WHERE n.receiver = p.receiver
                              AND n.sequence <> p.sequence AND (n.sequence > p.sequence OR n.lease_until IS NOT NULL))
                          AND NOT EXISTS (SELECT 1 FROM deliveries n WHERE n.receiver = p.receiver
-                             AND n.channel = 'presence' AND n.sequence > p.sequence))
+                             AND n.sequence > p.sequence))
                  ORDER BY p.due_at LIMIT $3 {skip_locked})
              UPDATE outbox SET lease_until = $4, epoch = epoch + 1, worker = $7, started_at = $2
              WHERE {place} IN (SELECT place FROM picked)

@@ -28,7 +28,7 @@ macro_rules! end {
              CASE WHEN v.outcome IS NULL THEN NULL ELSE o.started_at END, v.outcome, v.http_status
          FROM {rows(id TEXT, epoch BIGINT, state TEXT, reason TEXT, cost BIGINT, receipt TEXT, settled_at BIGINT,
                  outcome TEXT, http_status BIGINT)}
-             JOIN outbox o ON o.id = v.id
+             {each outbox o ON o.id = v.id}
          WHERE v.epoch IS NULL OR (o.epoch = v.epoch AND o.lease_until IS NOT NULL)
          {skip_locked o}
          RETURNING "

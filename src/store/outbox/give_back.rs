@@ -19,12 +19,12 @@ use crate::{
 };
 
 statements! {
-    HELD = "SELECT o.id, o.epoch, o.revoked FROM {rows(id TEXT, epoch BIGINT)} JOIN outbox o ON o.id = v.id
+    HELD = "SELECT o.id, o.epoch, o.revoked FROM {rows(id TEXT, epoch BIGINT)} {each outbox o ON o.id = v.id}
             WHERE o.epoch = v.epoch AND o.lease_until IS NOT NULL {skip_locked o}";
     FINISH = "INSERT INTO attempts (delivery_id, epoch, worker, started_at, finished_at, outcome, http_status, reason, retry_at)
               SELECT o.id, o.epoch, o.worker, o.started_at, v.finished_at, v.outcome, v.http_status, v.reason, v.due_at
               FROM {rows(id TEXT, finished_at BIGINT, outcome TEXT, http_status BIGINT, reason TEXT, due_at BIGINT)}
-                  JOIN outbox o ON o.id = v.id
+                  {each outbox o ON o.id = v.id}
               WHERE TRUE";
     BACK = "UPDATE outbox SET lease_until = NULL, worker = NULL, started_at = NULL,
                 due_at = coalesce(v.due_at, outbox.due_at), tries = tries + v.cost, batch_cap = v.batch_cap,

@@ -19,7 +19,7 @@ use crate::{
 };
 
 statements! {
-    LEASED = "SELECT o.id, o.epoch FROM {rows(id TEXT, epoch BIGINT)} JOIN outbox o ON o.id = v.id
+    LEASED = "SELECT o.id, o.epoch FROM {rows(id TEXT, epoch BIGINT)} {each outbox o ON o.id = v.id}
             WHERE o.epoch = v.epoch AND o.lease_until IS NOT NULL";
     // Who comes late tells what the answer was; that nobody knew it in time stays on record. A
     // settlement that is written again, since the answer to its COMMIT was lost, is not late.

@@ -38,7 +38,7 @@ statements! {
             FROM {rows(id TEXT, transition_id TEXT, channel TEXT, workspace_id TEXT, agent_id TEXT, kind TEXT,
                 receiver TEXT, boundary_at BIGINT, counterpart_at BIGINT, sequence BIGINT, deadline_at BIGINT,
                 created_at BIGINT, leased BOOLEAN)}
-            WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.id = v.id)
+            WHERE (SELECT o.id FROM outbox o WHERE o.id = v.id) IS NULL
             RETURNING id";
     // Asked once those are in the outbox: it sees what has ended until then.
     ENDED = "SELECT id FROM deliveries WHERE id {in_list}";
@@ -52,13 +52,13 @@ statements! {
             FROM {rows(id TEXT, transition_id TEXT, channel TEXT, workspace_id TEXT, agent_id TEXT, kind TEXT,
                 receiver TEXT, boundary_at BIGINT, sequence BIGINT, deadline_at BIGINT, created_at BIGINT,
                 expired TEXT)}
-            WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.id = v.id)
+            WHERE (SELECT o.id FROM outbox o WHERE o.id = v.id) IS NULL
             ON CONFLICT DO NOTHING";
-    PRECEDED = "SELECT receiver FROM outbox WHERE receiver {in_list} AND channel = 'presence'";
+    PRECEDED = "SELECT receiver FROM outbox WHERE receiver {in_list} AND sequence IS NOT NULL";
     // Joined in this order (`CROSS`) on SQLite, which else reads all that is open for each row.
     OLDER = "SELECT id FROM outbox
              WHERE id IN (SELECT o.id FROM {rows(receiver TEXT, sequence BIGINT)} CROSS JOIN outbox o
-                 WHERE o.receiver = v.receiver AND o.channel = 'presence' AND o.sequence < v.sequence)
+                 WHERE o.receiver = v.receiver AND o.sequence < v.sequence)
                AND lease_until IS NULL {skip_locked}";
     DOOMED = "SELECT id, lease_until IS NOT NULL FROM outbox WHERE id {in_list} ORDER BY id {lock}";
     DOOMED_OF_AGENT = "SELECT id, lease_until IS NOT NULL FROM outbox
