@@ -178,7 +178,9 @@ CREATE INDEX transitions_cause ON transitions (workspace_id, cause) WHERE cause 
 CREATE UNIQUE INDEX transitions_workspace_sequence ON transitions (workspace_id, sequence) WHERE agent_id IS NULL;
 
 -- What is open: waiting for its due time, or under lease (`lease_until`). A delivery that ends moves to
--- `deliveries`, so that what is looked for at nine o'clock is in a small table.
+-- `deliveries`, so that what is looked for at nine o'clock is in a small table. Most are recorded under
+-- lease and gone a second later: the index of what is due holds only what waits, and a claim passes over
+-- none of the others.
 CREATE TABLE outbox (
     id             TEXT NOT NULL PRIMARY KEY,
     transition_id  TEXT NOT NULL,
