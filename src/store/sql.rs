@@ -10,7 +10,8 @@
 //!   does not know beforehand: it looks each up in the index, and may else think that reading the
 //!   table is cheaper.
 //! - `{each outbox o ON o.id = v.id}`: joins the row that fits, looked up for each of those before. Postgres
-//!   would else read the whole table: it was counted when it was empty, in a quiet hour.
+//!   would else read the whole table: it was counted when it was empty, in a quiet hour
+//!   (`tests/store/plans.rs`).
 //! - `{place}`: where a row stands, which is the nearest way to one that this transaction has locked.
 //! - `{later}`: the function that gives the greater of two values.
 //! - `{lock}`: Postgres' `FOR UPDATE`, `{skip_locked}`: the same, but what is locked is left out; a
