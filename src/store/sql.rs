@@ -199,7 +199,9 @@ fn each(join: &str, sqlite: bool) -> String {
     if sqlite {
         return format!("JOIN {join}");
     }
-    let (table, condition) = join.split_once(" ON ").unwrap_or((join, "TRUE"));
+    let Some((table, condition)) = join.split_once(" ON ") else {
+        unreachable!("by what is `{join}` looked up?");
+    };
     let name = table.rsplit(' ').next().unwrap_or(table);
     format!("CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {condition} LIMIT 1) AS {name}")
 }

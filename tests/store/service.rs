@@ -79,6 +79,7 @@ async fn what_is_recorded_is_sent_without_a_claim(db: Database) {
     let zones = Arc::new(ZonesInUse::new(zones, None));
     let shared = Shared::new(stage.store.clone(), stage.clock.clone(), "service");
     let lanes = Lanes::new(&shared, config, &receivers, &zones);
+    let ways = lanes.short_ways();
     let scan = Scan::new(
         shared,
         Rules {
@@ -87,13 +88,13 @@ async fn what_is_recorded_is_sent_without_a_claim(db: Database) {
         },
         receivers.posting(),
         zones,
-        lanes.short_ways(),
+        ways.clone(),
         config.delivery.lease,
     );
     let stop = CancellationToken::new();
     let run = lanes.run(Until::Stopped, &stop);
     tokio::pin!(run);
-    while !have_looked(&lanes.short_ways(), stage.clock.now()) {
+    while !have_looked(&ways, stage.clock.now()) {
         tokio::select! {
             biased;
             _ = &mut run => panic!("nobody stopped them"),
