@@ -104,7 +104,7 @@ impl Stage {
         Ok(watch.elapsed().as_secs_f64())
     }
 
-    /// Waits until nothing is left to send.
+    /// Waits until nothing is left to send, and what was sent in a rush is taken apart.
     pub(crate) async fn settled(&self, watch: Stopwatch) -> anyhow::Result<()> {
         while self.open()? > 0 {
             pause(watch, "the last outcomes").await?;
@@ -112,9 +112,10 @@ impl Stage {
         Ok(())
     }
 
-    /// How much is left to send.
+    /// How much is left to send, or to take apart.
     pub(crate) fn open(&self) -> anyhow::Result<u64> {
-        let open = "SELECT /* bench */ count(*) FROM outbox";
+        let open =
+            "SELECT /* bench */ (SELECT count(*) FROM outbox) + (SELECT count(*) FROM dispatches)";
         database::number(&self.database, open)
     }
 }

@@ -131,6 +131,7 @@ CREATE TABLE agent_state (
     stale_at     BIGINT,
     no_reply_at  BIGINT,
     problem      TEXT,
+    dispatch_id  TEXT,
     CHECK ((status IS NULL) = (sequence = 0))
 ) WITHOUT ROWID;
 CREATE INDEX agent_state_due ON agent_state (due_at) WHERE due_at IS NOT NULL;
@@ -253,6 +254,38 @@ CREATE INDEX deliveries_alerts ON deliveries (agent_id, created_at) WHERE channe
 CREATE UNIQUE INDEX deliveries_event ON deliveries (receiver, sequence) WHERE sequence IS NOT NULL;
 CREATE INDEX deliveries_by_time ON deliveries (created_at);
 
+-- What is leased as it is recorded is one row a batch: its deliveries, each an array in a JSON text, and
+-- what they came to, by the batch as it becomes known. It is taken apart, into `outbox` and `deliveries`,
+-- as soon as one of them is needed by itself, at the latest at `unpack_at`.
+CREATE TABLE dispatches (
+    id          TEXT NOT NULL PRIMARY KEY,
+    worker      TEXT NOT NULL,
+    started_at  BIGINT NOT NULL,
+    lease_until BIGINT NOT NULL,
+    unpack_at   BIGINT NOT NULL,
+    count       BIGINT NOT NULL,
+    deliveries  TEXT NOT NULL
+);
+CREATE INDEX dispatches_due ON dispatches (unpack_at);
+CREATE TABLE outcomes (
+    dispatch_id TEXT NOT NULL,
+    first       TEXT NOT NULL,
+    count       BIGINT NOT NULL,
+    ended       TEXT NOT NULL,
+    PRIMARY KEY (dispatch_id, first)
+);
+CREATE VIEW dispatched AS
+SELECT dispatches.id AS dispatch_id, worker, started_at, lease_until,
+       m.value->>0 AS id, m.value->>1 AS transition_id, m.value->>2 AS channel, m.value->>3 AS workspace_id,
+       m.value->>4 AS agent_id, m.value->>5 AS kind, m.value->>6 AS receiver, m.value->>7 AS boundary_at,
+       m.value->>8 AS counterpart_at, m.value->>9 AS sequence, m.value->>10 AS deadline_at, m.value->>11 AS created_at
+FROM dispatches CROSS JOIN json_each(deliveries) AS m;
+CREATE VIEW dispatched_outcomes AS
+SELECT dispatch_id,
+       e.value->>0 AS id, e.value->>1 AS state, e.value->>2 AS reason, e.value->>3 AS cost, e.value->>4 AS receipt,
+       e.value->>5 AS settled_at, e.value->>6 AS outcome, e.value->>7 AS http_status
+FROM outcomes CROSS JOIN json_each(ended) AS e;
+
 -- Attempts that are over and did not end their delivery. The one under way is its delivery's lease.
 CREATE TABLE attempts (
     delivery_id TEXT NOT NULL,
@@ -278,7 +311,20 @@ CREATE VIEW ended_deliveries AS
 SELECT id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at, sequence, deadline_at, created_at,
        due_at, state, reason, tries, epoch, receipt, settled_at
 FROM deliveries;
-CREATE VIEW delivery_log AS SELECT * FROM open_deliveries UNION ALL SELECT * FROM ended_deliveries;
+CREATE VIEW dispatched_deliveries AS
+SELECT d.id, d.transition_id, d.channel, d.workspace_id, d.agent_id, d.kind, d.receiver, d.boundary_at, d.sequence,
+       d.deadline_at, d.created_at, d.created_at AS due_at, coalesce(o.state, 'leased') AS state, o.reason,
+       coalesce(o.cost, 0) AS tries, CAST(1 AS BIGINT) AS epoch, o.receipt, o.settled_at, d.dispatch_id, d.worker,
+       d.started_at, o.outcome, o.http_status
+FROM dispatched d LEFT JOIN dispatched_outcomes o ON o.dispatch_id = d.dispatch_id AND o.id = d.id;
+CREATE VIEW delivery_log AS
+SELECT * FROM open_deliveries
+UNION ALL
+SELECT * FROM ended_deliveries
+UNION ALL
+SELECT id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at, sequence, deadline_at, created_at,
+       due_at, state, reason, tries, epoch, receipt, settled_at
+FROM dispatched_deliveries;
 
 CREATE VIEW attempt_log AS
 SELECT delivery_id, epoch, worker, started_at, finished_at, outcome, late, http_status, reason, retry_at
@@ -289,7 +335,10 @@ FROM deliveries WHERE outcome IS NOT NULL
 UNION ALL
 SELECT id, epoch, worker, started_at, CAST(NULL AS BIGINT), CAST(NULL AS TEXT), FALSE, CAST(NULL AS BIGINT),
        CAST(NULL AS TEXT), CAST(NULL AS BIGINT)
-FROM outbox WHERE lease_until IS NOT NULL;
+FROM outbox WHERE lease_until IS NOT NULL
+UNION ALL
+SELECT id, epoch, worker, started_at, settled_at, outcome, FALSE, http_status, reason, CAST(NULL AS BIGINT)
+FROM dispatched_deliveries;
 
 -- A final state stays final. An operator's retry takes the row out and opens the delivery again.
 CREATE TRIGGER deliveries_final BEFORE UPDATE ON deliveries

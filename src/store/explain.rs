@@ -44,6 +44,9 @@ statements! {
                  UNION ALL SELECT id FROM deliveries
                  WHERE agent_id = $1 AND channel <> 'presence' AND boundary_at >= $2 AND boundary_at < $3
                      AND created_at >= $4 AND created_at < $5
+                 UNION ALL SELECT id FROM dispatched
+                 WHERE dispatch_id = (SELECT dispatch_id FROM agent_state WHERE agent_id = $1)
+                     AND agent_id = $1 AND channel <> 'presence' AND boundary_at >= $2 AND boundary_at < $3
                  ORDER BY id";
     LEADS_AROUND = "SELECT transition_id FROM outbox
                     WHERE agent_id = $1 AND channel <> 'presence' AND kind = 'hours_start_lead'
@@ -51,9 +54,14 @@ statements! {
                     UNION SELECT transition_id FROM deliveries
                     WHERE agent_id = $1 AND channel <> 'presence' AND kind = 'hours_start_lead'
                         AND boundary_at >= $2 AND boundary_at < $3 AND created_at >= $4 AND created_at < $5
+                    UNION SELECT transition_id FROM dispatched
+                    WHERE dispatch_id = (SELECT dispatch_id FROM agent_state WHERE agent_id = $1)
+                        AND agent_id = $1 AND channel <> 'presence' AND kind = 'hours_start_lead'
+                        AND boundary_at >= $2 AND boundary_at < $3
                     ORDER BY transition_id";
     EVENT_OF = "SELECT id FROM outbox WHERE receiver = $1 AND sequence = $2
-                UNION ALL SELECT id FROM deliveries WHERE receiver = $1 AND sequence = $2";
+                UNION ALL SELECT id FROM deliveries WHERE receiver = $1 AND sequence = $2
+                UNION ALL SELECT id FROM dispatched WHERE receiver = $1 AND sequence = $2";
     // When the receiver said what the phone's state is about.
     SILENCED = "SELECT d.token, max(p.settled_at) FROM devices d
                     JOIN deliveries p ON p.agent_id = d.agent_id AND p.channel <> 'presence'

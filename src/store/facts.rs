@@ -3,7 +3,7 @@
 //! A batch costs ten statements however many agents it holds, three more where visitors matter to one of
 //! them, and agents who are not due are never read. One corrupt row spoils its own agent only ([`Facts::schedule`] is a `Result`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp, civil};
 
@@ -26,7 +26,7 @@ use crate::domain::{
 
 statements! {
     DUE = "SELECT agent_id, workspace_id, status, accepts, sequence, evaluated_at, boundary_at, lead_at, stale_at,
-               no_reply_at
+               no_reply_at, dispatch_id
            FROM agent_state WHERE due_at <= $1 ORDER BY due_at LIMIT $2 {skip_locked}";
     HOLD_STATES = "SELECT agent_id FROM agent_state WHERE agent_id {in_list} ORDER BY agent_id {lock}";
     AGENTS = "SELECT id, workspace_id, timezone, locale, notify_start, notify_end, auto_offline_after_minutes, receive_when_invisible
@@ -46,13 +46,15 @@ statements! {
 pub(super) type Parts = HashMap<String, Result<Schedule, StoreError>>;
 
 impl Tx {
-    /// At most `limit` agents who are due at `now` (UTC), locked for this transaction.
+    /// At most `limit` agents who are due at `now` (UTC), locked for this transaction. What their deliveries
+    /// are in is taken apart: none of them is in a dispatch any more.
     pub async fn due_agents(
         &mut self,
         now: Timestamp,
         limit: i64,
     ) -> Result<Vec<Facts>, StoreError> {
-        let recorded = self.due_rows(now, limit).await?;
+        let (recorded, dispatches) = self.due_rows(now, limit).await?;
+        self.unpack(&list(dispatches)).await?;
         if recorded.is_empty() {
             return Ok(Vec::new());
         }
@@ -70,7 +72,12 @@ impl Tx {
             .collect())
     }
 
-    async fn due_rows(&mut self, now: Timestamp, limit: i64) -> Result<Vec<Recorded>, StoreError> {
+    /// They, and the dispatches that they were in last.
+    async fn due_rows(
+        &mut self,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<(Vec<Recorded>, BTreeSet<String>), StoreError> {
         type Row = (
             String,
             String,
@@ -82,9 +89,12 @@ impl Tx {
             Option<i64>,
             Option<i64>,
             Option<i64>,
+            Option<String>,
         );
         let rows: Vec<Row> = run!(self, all DUE, ms(now), limit)?;
-        rows.into_iter()
+        let mut dispatches = BTreeSet::new();
+        let recorded = rows
+            .into_iter()
             .map(
                 |(
                     agent,
@@ -97,7 +107,9 @@ impl Tx {
                     lead,
                     stale,
                     no_reply,
+                    dispatch,
                 )| {
+                    dispatches.extend(dispatch);
                     let at = |column, value: Option<i64>| {
                         value
                             .map(|v| instant("agent_state", column, &agent, v))
@@ -119,7 +131,8 @@ impl Tx {
                     })
                 },
             )
-            .collect()
+            .collect::<Result<_, StoreError>>()?;
+        Ok((recorded, dispatches))
     }
 
     /// Locks what was recorded of these agents, in the order in which everybody does who locks several.

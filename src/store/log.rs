@@ -9,7 +9,15 @@ use super::{
     sql::{run, statements},
 };
 
-/// A page of the newest deliveries of either table: of each no more than are asked for.
+/// The columns of `delivery_log`.
+macro_rules! columns {
+    () => {
+        "id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at, sequence, deadline_at, created_at,
+         due_at, state, reason, tries, epoch, receipt, settled_at"
+    };
+}
+
+/// A page of the newest deliveries, wherever they are: of each place no more than are asked for.
 macro_rules! newest {
     ($wanted:expr) => {
         concat!(
@@ -19,6 +27,11 @@ macro_rules! newest {
              UNION ALL SELECT * FROM (SELECT * FROM ended_deliveries ",
             $wanted,
             " AND created_at <= $7 AND (created_at < $7 OR id > $8) ORDER BY created_at DESC, id LIMIT $6) AS ended
+             UNION ALL SELECT * FROM (SELECT ",
+            columns!(),
+            " FROM dispatched_deliveries ",
+            $wanted,
+            " AND created_at <= $7 AND (created_at < $7 OR id > $8) ORDER BY created_at DESC, id LIMIT $6) AS dispatched
              ORDER BY created_at DESC, id LIMIT $6"
         )
     };

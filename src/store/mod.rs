@@ -51,6 +51,7 @@ pub use open::OpenOptions;
 pub use outbox::{
     Reaped,
     claim::{Claimed, Crashed, Order},
+    dispatch::Lease,
     messages::PushFacts,
     settle::{Kept, Settled, Settlement},
 };
@@ -265,6 +266,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         open::ALL,
         outbox::ALL,
         outbox::claim::ALL,
+        outbox::dispatch::ALL,
         outbox::end::ALL,
         outbox::give_back::ALL,
         outbox::messages::ALL,

@@ -3,7 +3,7 @@
 //! taking back what nobody holds any more.
 //!
 //! - A delivery is in `outbox` while it is open, and in `deliveries` once it has ended: one of the
-//!   two, moved in one transaction.
+//!   two, moved in one transaction. Those that are sent in a rush are in a dispatch before ([`dispatch`]).
 //! - A claim raises the delivery's epoch and begins the attempt (delivery, epoch) in one update, or the
 //!   delivery is recorded with both ([`super::record::begin`]); a settlement changes the delivery only under that epoch. A holder whose lease was taken over
 //!   marks its own attempt late and touches nothing else.
@@ -37,6 +37,7 @@ macro_rules! overtaken {
 pub(super) use overtaken;
 
 pub(super) mod claim;
+pub(super) mod dispatch;
 pub(super) mod end;
 pub(super) mod give_back;
 pub(super) mod messages;
@@ -60,6 +61,8 @@ statements! {
 /// What [`Tx::reap`] came to.
 #[derive(Debug)]
 pub struct Reaped {
+    /// Dispatches that were taken apart.
+    pub unpacked: usize,
     /// Leases that had run out.
     pub lapsed: usize,
     /// Deliveries that came to their end.
@@ -67,9 +70,10 @@ pub struct Reaped {
 }
 
 impl Tx {
-    /// Takes back leases that ran out, expires pushes past their deadline and drops presence events
+    /// Takes dispatches apart whose time has come, takes back leases that ran out, expires pushes past their deadline and drops presence events
     /// that a later one overtook, as of `now` (UTC). What others hold is theirs: it waits for nobody.
     pub async fn reap(&mut self, now: Timestamp) -> Result<Reaped, StoreError> {
+        let unpacked = self.unpack_due(now).await?;
         let (lapsed, mut ended) = self.take_back(now).await?;
         let late: Vec<(String, Option<String>)> = run!(self, all EXPIRED, ms(now))?;
         let late = late.into_iter().map(|(id, reason)| End {
@@ -78,7 +82,11 @@ impl Tx {
         });
         ended.extend(self.end(&late.collect::<Vec<_>>()).await?);
         ended.extend(self.sweep(now).await?);
-        Ok(Reaped { lapsed, ended })
+        Ok(Reaped {
+            unpacked,
+            lapsed,
+            ended,
+        })
     }
 
     async fn take_back(&mut self, now: Timestamp) -> Result<(usize, Vec<Moved>), StoreError> {

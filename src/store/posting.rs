@@ -63,6 +63,7 @@ impl Store {
         tx.set_meta(POSTING, on).await?;
         let told = tx.meta(RECEIVER).await?;
         let another = is_another(told.as_deref(), receiver);
+        tx.unpack_all().await?;
         let mut posted = 0;
         if posting.modes() {
             posted += tx.post_missing_modes(now).await?;

@@ -63,6 +63,9 @@ struct NewDelivery<'a> {
     expired: Option<&'static str>,
     /// Whether it is leased as it is recorded.
     leased: bool,
+    /// The dispatch that it is recorded in.
+    #[serde(skip)]
+    dispatch: Option<Uuid>,
 }
 
 #[expect(
@@ -277,6 +280,7 @@ impl<'a> Batch<'a> {
             created_at: now,
             expired: None,
             leased: false,
+            dispatch: None,
         });
     }
 
@@ -300,6 +304,7 @@ impl<'a> Batch<'a> {
             created_at: now,
             expired: alert.expired,
             leased: false,
+            dispatch: None,
         }));
     }
 

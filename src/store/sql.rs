@@ -12,10 +12,12 @@
 //! - `{each outbox o ON o.id = v.id}`: joins the row that fits, looked up for each of those before. Postgres
 //!   would else read the whole table: it was counted when it was empty, in a quiet hour
 //!   (`tests/store/plans.rs`).
+//! - `{elements d.deliveries}`: the elements of an array in JSON text, as rows with one column, `value`.
 //! - `{place}`: where a row stands, which is the nearest way to one that this transaction has locked.
 //! - `{later}`: the function that gives the greater of two values.
-//! - `{lock}`: Postgres' `FOR UPDATE`, `{skip_locked}`: the same, but what is locked is left out; a
-//!   name behind either (`{lock o}`) is the table whose rows are meant. `SQLite` has one writer and
+//! - `{lock}`: Postgres' `FOR UPDATE`, `{skip_locked}`: the same, but what is locked is left out, `{keep}`: its
+//!   `FOR KEY SHARE`, which several may have at the same time, while nobody has the others; a
+//!   name behind any (`{lock o}`) is the table whose rows are meant. `SQLite` has one writer and
 //!   needs none.
 //!
 //! `every_statement_prepares` (`tests/store/statements.rs`) prepares each on both engines.
@@ -183,6 +185,9 @@ fn expand(fragment: &str, dialect: Dialect) -> String {
     if let Some(join) = fragment.strip_prefix("each ") {
         return each(join, sqlite);
     }
+    if let Some(json) = fragment.strip_prefix("elements ") {
+        return elements(json, sqlite);
+    }
     match (fragment, sqlite) {
         ("in_list", true) => "IN (SELECT value FROM json_each($1))".into(),
         ("in_list", false) => "= ANY (ARRAY(SELECT unnest(CAST($1 AS TEXT[]))))".into(),
@@ -206,18 +211,28 @@ fn each(join: &str, sqlite: bool) -> String {
     format!("CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {condition} LIMIT 1) AS {name}")
 }
 
+/// `SQLite` would hand out each element as text, which every use of it would parse again.
+fn elements(json: &str, sqlite: bool) -> String {
+    if sqlite {
+        format!("jsonb_each({json})")
+    } else {
+        format!("LATERAL jsonb_array_elements(CAST({json} AS jsonb))")
+    }
+}
+
 fn lock(fragment: &str, sqlite: bool) -> String {
     let (word, table) = fragment.split_once(' ').unwrap_or((fragment, ""));
-    let end = match word {
-        "lock" => "",
-        "skip_locked" => " SKIP LOCKED",
+    let (strength, end) = match word {
+        "lock" => ("UPDATE", ""),
+        "skip_locked" => ("UPDATE", " SKIP LOCKED"),
+        "keep" => ("KEY SHARE", ""),
         _ => unreachable!("no fragment is called {fragment}"),
     };
     let of = if table.is_empty() { "" } else { " OF " };
     if sqlite {
         String::new()
     } else {
-        format!("FOR UPDATE{of}{table}{end}")
+        format!("FOR {strength}{of}{table}{end}")
     }
 }
 

@@ -210,8 +210,9 @@ impl Store {
         if again.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
-        tx.hold_states(&list(again.iter().map(|a| a.agent_id.as_str())))
-            .await?;
+        let agents = list(again.iter().map(|a| a.agent_id.as_str()));
+        tx.hold_states(&agents).await?;
+        tx.unpack_of(&agents).await?;
         let rows: Vec<(String, String, String, bool, i64)> = run!(tx, all AGAIN, table(again))?;
         let mut batch = Batch::default();
         for (agent, workspace, status, accepts, sequence) in &rows {

@@ -17,11 +17,19 @@ use crate::domain::delivery::ChannelKind;
 statements! {
     NEXT_WORK = "SELECT (SELECT min(due_at) FROM agent_state WHERE due_at IS NOT NULL),
                      EXISTS (SELECT 1 FROM workspace_state WHERE dirty_at IS NOT NULL),
-                     (SELECT min(coalesce(lease_until, deadline_at)) FROM outbox)";
+                     (SELECT min(coalesce(lease_until, deadline_at)) FROM outbox),
+                     (SELECT min(unpack_at) FROM dispatches)";
     NEXT_SEND = "SELECT min(due_at) FROM outbox WHERE lease_until IS NULL AND channel = $1";
-    OPEN_COUNTS = "SELECT channel, CASE WHEN lease_until IS NULL THEN 'pending' ELSE 'leased' END AS state, count(*),
+    // Of dispatches only those are read in which something is open.
+    OPEN_COUNTS = "WITH sent AS MATERIALIZED (SELECT id FROM dispatches WHERE count >
+                           (SELECT coalesce(sum(o.count), 0) FROM outcomes o WHERE o.dispatch_id = dispatches.id))
+                   SELECT channel, CASE WHEN lease_until IS NULL THEN 'pending' ELSE 'leased' END AS state, count(*),
                        min(created_at)
-                   FROM outbox GROUP BY 1, 2";
+                   FROM (SELECT channel, lease_until, created_at FROM outbox
+                         UNION ALL SELECT channel, lease_until, created_at FROM dispatched
+                         WHERE dispatch_id IN (SELECT id FROM sent) AND id NOT IN (SELECT o.id
+                             FROM dispatched_outcomes o WHERE o.dispatch_id IN (SELECT id FROM sent))) AS open
+                   GROUP BY 1, 2";
     STALE_COUNT = "SELECT count(*) FROM agent_state WHERE due_at = 0";
     PROBLEMS = "SELECT problem FROM agent_state WHERE problem <> '' ORDER BY agent_id LIMIT $1";
     DEVICE_COUNTS = "SELECT platform, state, count(*) FROM devices GROUP BY platform, state";
@@ -31,6 +39,7 @@ statements! {
     // Nothing is made to wait for longer than an hour, the longest `Retry-After` that is believed.
     DUE_AHEAD = "UPDATE outbox SET due_at = $1
                  WHERE lease_until IS NULL AND due_at > $1 AND (created_at > $1 OR due_at > $1 + 3600000)";
+    DISPATCHES_AHEAD = "UPDATE dispatches SET unpack_at = $1 WHERE unpack_at > $1";
     LEASED_AHEAD = "UPDATE outbox SET lease_until = $1
                     WHERE lease_until > $1 AND (created_at > $1 OR lease_until > $1 + 3600000)";
 }
@@ -40,7 +49,7 @@ statements! {
 pub struct Due {
     /// A boundary, or a stale plan (then in the past).
     pub scan: Option<Timestamp>,
-    /// A lease that runs out or a push whose deadline passes.
+    /// A lease that runs out, a push whose deadline passes or a dispatch that is to be taken apart.
     pub reap: Option<Timestamp>,
 }
 
@@ -165,7 +174,9 @@ impl Tx {
 
     /// When there is work next for the scan.
     pub async fn next_due(&mut self) -> Result<Due, StoreError> {
-        let (scan, dirty, reap): (Option<i64>, bool, Option<i64>) = run!(self, one NEXT_WORK)?;
+        type Row = (Option<i64>, bool, Option<i64>, Option<i64>);
+        let (scan, dirty, reap, unpack): Row = run!(self, one NEXT_WORK)?;
+        let reap = reap.into_iter().chain(unpack).min();
         let at = |column, value: Option<i64>| {
             value
                 .map(|v| instant("agent_state", column, "next", v))
@@ -231,6 +242,7 @@ impl Tx {
         let now = super::ms(now);
         run!(self, execute DUE_AHEAD, now)?;
         run!(self, execute LEASED_AHEAD, now)?;
+        run!(self, execute DISPATCHES_AHEAD, now)?;
         run!(self, execute REPLAN_AHEAD, now)
     }
 }

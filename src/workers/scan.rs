@@ -279,7 +279,7 @@ async fn settle_modes(store: Store, now: Timestamp, post: bool) -> Result<usize,
     }
 }
 
-/// Lapsed leases and deadlines.
+/// Dispatches to take apart, lapsed leases and deadlines.
 async fn reap(store: Store, now: Timestamp) -> Result<usize, StoreError> {
     let mut tx = store.begin().await?;
     let reaped = tx.reap(now).await?;
@@ -288,7 +288,7 @@ async fn reap(store: Store, now: Timestamp) -> Result<usize, StoreError> {
         tracing::warn!(deliveries = reaped.lapsed, "leases_ran_out");
     }
     tell::ended(&reaped.ended);
-    Ok(reaped.lapsed + reaped.ended.len())
+    Ok(reaped.unpacked + reaped.lapsed + reaped.ended.len())
 }
 
 async fn next(store: Store) -> Result<Due, StoreError> {

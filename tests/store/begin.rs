@@ -158,9 +158,11 @@ async fn nothing_is_begun_that_is_rolled_back(db: Database) {
     let mut tx = db.store.begin().await.unwrap();
     let start = [shift_starts("ana", 1, "09:00:00", &["token-ana"])];
     let terms = shiftbell::store::Terms {
-        worker: "recorder",
-        began: at("09:00:00"),
-        until: at("09:01:00"),
+        lease: shiftbell::store::Lease {
+            worker: "recorder",
+            began: at("09:00:00"),
+            until: at("09:01:00"),
+        },
         places: &mut |_, deliveries| deliveries,
     };
     let written = db

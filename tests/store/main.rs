@@ -14,6 +14,7 @@ mod support;
 mod begin;
 mod conversations;
 mod decisions;
+mod dispatch;
 mod explain;
 mod external;
 mod leads;

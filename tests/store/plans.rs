@@ -179,10 +179,14 @@ fn with_samples(statement: &'static Sql, dialect: Dialect, rows: usize) -> Strin
         | "EXPIRED"
         | "REPLAN_AHEAD"
         | "DUE_AHEAD"
+        | "DISPATCHES_AHEAD"
         | "LEASED_AHEAD" => vec![now],
         "UNKNOWN" | "REAP" | "REVISIT" | "NEW_MODES" => {
             vec![r#"'["d-1"]'"#, now]
         }
+        "STATE" => vec![r#"'[{"agent_id":"a-1"}]'"#, "'d-1'"],
+        "DISPATCH" => vec!["'d-1'", "'w'", now, now, now, "1", "'[]'"],
+        "TO_UNPACK" => vec![now, "4"],
         "OPEN" => vec![r#"'[{"id":"d-1"}]'"#, "'w'", now, now],
         "CLAIM_LEASES" => vec![now, now, "100"],
         "PULL_LEASES" => vec![now, now],
@@ -292,20 +296,28 @@ fn reads_a_whole_table(line: &str) -> bool {
     let Some(scanned) = line.strip_prefix("SCAN ") else {
         return false;
     };
+    // An array in JSON.
+    if scanned.contains(" VIRTUAL TABLE ") {
+        return false;
+    }
     let holds_values = [
-        "v",
-        "json_each",
-        "jsonb_each",
         "picked",
-        "CONSTANT",
+        "phone",
+        "sent",
+        "known",
         "open",
+        "dispatched",
+        "CONSTANT",
         "ended",
         "delivery_log",
         "attempt_log",
     ]
     .iter()
     .any(|name| scanned.split(' ').next() == Some(name));
-    let open_only = scanned.starts_with("outbox")
+    // Dispatches are of the last half minute.
+    let open_only = ["outbox", "dispatches", "outcomes"]
+        .iter()
+        .any(|of| scanned.starts_with(of))
         || scanned == "p"
         || ["presence_leases", "presence_walk"].contains(&scanned)
         || OPEN_ONLY.iter().any(|index| scanned.contains(index));

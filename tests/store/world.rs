@@ -10,7 +10,7 @@ use shiftbell::{
         plan::{Alert, Decision, NewAlert, Phone, Reached, StatusChange},
         presence::{Reason, Status},
     },
-    store::{Claimed, Crashed, DeliveryFilter, DeliveryRow, Order, Settlement, Terms},
+    store::{Claimed, Crashed, DeliveryFilter, DeliveryRow, Lease, Order, Settlement, Terms},
 };
 
 use crate::support::Database;
@@ -95,6 +95,7 @@ pub(crate) fn settlement(lease: &Claimed, state: DeliveryState, time: &str) -> S
     Settlement {
         id: lease.id,
         epoch: lease.epoch,
+        dispatch: lease.dispatch,
         state,
         reason: "test".into(),
         due_at: None,
@@ -140,9 +141,11 @@ impl Database {
     ) -> (Vec<Claimed>, bool) {
         let mut tx = self.store.begin().await.unwrap();
         let terms = Terms {
-            worker: "recorder",
-            began: at(time),
-            until: at(time) + jiff::SignedDuration::from_mins(1),
+            lease: Lease {
+                worker: "recorder",
+                began: at(time),
+                until: at(time) + jiff::SignedDuration::from_mins(1),
+            },
             places: &mut |_, deliveries| deliveries.min(places),
         };
         let written = self

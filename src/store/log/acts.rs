@@ -47,8 +47,12 @@ statements! {
                     SELECT id, epoch, worker, started_at, settled_at, outcome, http_status, reason
                     FROM deliveries WHERE id {in_list} AND outcome IS NOT NULL";
     UNLOG = "DELETE FROM deliveries WHERE id {in_list}";
-    FAILED_MATCHING = matching!("ended_deliveries");
-    OPEN_MATCHING = matching!("open_deliveries");
+    FAILED_MATCHING = matching!("(SELECT id, state, channel, workspace_id, reason, created_at, agent_id FROM ended_deliveries
+                                 UNION ALL SELECT id, state, channel, workspace_id, reason, created_at, agent_id
+                                           FROM dispatched_deliveries WHERE settled_at IS NOT NULL) AS ended");
+    OPEN_MATCHING = matching!("(SELECT id, state, channel, workspace_id, reason, created_at, agent_id FROM open_deliveries
+                               UNION ALL SELECT id, state, channel, workspace_id, reason, created_at, agent_id
+                                         FROM dispatched_deliveries WHERE settled_at IS NULL) AS open");
     WORKSPACES_OF = "SELECT id, workspace_id FROM outbox WHERE id {in_list}";
 }
 
@@ -91,6 +95,7 @@ impl Tx {
         actor: &Actor,
     ) -> Result<Done, StoreError> {
         let ids = list(ids.iter().map(String::as_str));
+        self.unpack_with(&ids).await?;
         let revived: Vec<(String, String)> = run!(self, all REVIVE, ids, ms(now))?;
         if revived.is_empty() {
             return Ok(Done::default());
@@ -115,6 +120,7 @@ impl Tx {
         actor: &Actor,
     ) -> Result<Done, StoreError> {
         let ids = list(ids.iter().map(String::as_str));
+        self.unpack_with(&ids).await?;
         let doomed: Vec<(String, bool)> = run!(self, all DOOMED, &ids)?;
         let found: Vec<(String, String)> = run!(self, all WORKSPACES_OF, &ids)?;
         self.audit(actor, "delivery.cancel", &targets(&found), now)

@@ -76,6 +76,8 @@ pub struct Claimed {
     pub id: Uuid,
     /// This lease's number.
     pub epoch: i64,
+    /// The dispatch that it is sent with, if it was leased as it was recorded, with many others.
+    pub dispatch: Option<Uuid>,
     /// Tries it has cost so far.
     pub tries: i64,
     /// The largest batch it may travel in, once a batch with it was refused.
@@ -147,6 +149,7 @@ impl Tx {
                     Ok(Claimed {
                         id: id("outbox", &key)?,
                         epoch,
+                        dispatch: None,
                         tries,
                         batch_cap,
                         deadline: at("deadline_at", deadline)?,

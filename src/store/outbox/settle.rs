@@ -18,6 +18,24 @@ use crate::{
     },
 };
 
+/// Takes phones out of use that a receiver does not know, or not here: those that deliveries `$of` went to.
+macro_rules! devices {
+    ($of:literal) => {
+        concat!(
+            "WITH phone AS MATERIALIZED (
+                 SELECT v.state, v.reason, v.before, d.receiver, d.agent_id, d.channel
+                 FROM {rows(id TEXT, dispatch_id TEXT, state TEXT, reason TEXT, before BIGINT)} JOIN ",
+            $of,
+            ")
+             UPDATE devices SET state = phone.state, state_reason = phone.reason FROM phone
+             WHERE devices.token = phone.receiver AND devices.agent_id = phone.agent_id AND devices.state = 'active'
+                AND devices.platform = CASE phone.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
+                AND (phone.before IS NULL OR devices.registered_at < phone.before)"
+        )
+    };
+}
+pub(super) use devices;
+
 statements! {
     LEASED = "SELECT o.id, o.epoch FROM {rows(id TEXT, epoch BIGINT)} {each outbox o ON o.id = v.id}
             WHERE o.epoch = v.epoch AND o.lease_until IS NOT NULL";
@@ -28,11 +46,7 @@ statements! {
             FROM {rows(id TEXT, epoch BIGINT, outcome TEXT, http_status BIGINT, reason TEXT, due_at BIGINT)}
             WHERE attempts.delivery_id = v.id AND attempts.epoch = v.epoch AND attempts.outcome = 'unknown'
               AND attempts.reason = 'lease_ran_out'";
-    DEVICES = "UPDATE devices SET state = v.state, state_reason = v.reason
-               FROM {rows(id TEXT, state TEXT, reason TEXT, before BIGINT)} JOIN deliveries d ON d.id = v.id
-               WHERE devices.token = d.receiver AND devices.agent_id = d.agent_id AND devices.state = 'active'
-                 AND devices.platform = CASE d.channel WHEN 'apns' THEN 'ios' ELSE 'android' END
-                 AND (v.before IS NULL OR devices.registered_at < v.before)";
+    DEVICES = devices!("deliveries d ON d.id = v.id");
 }
 
 /// What one lease came to.
@@ -42,6 +56,8 @@ pub struct Settlement {
     pub id: Uuid,
     /// The lease's number.
     pub epoch: i64,
+    /// The dispatch that it was sent with, if any.
+    pub dispatch: Option<Uuid>,
     /// The delivery's next state, not `leased`.
     pub state: DeliveryState,
     /// Why, in a word.
@@ -98,8 +114,9 @@ struct AttemptRow<'a> {
 }
 
 #[derive(Serialize)]
-struct DeviceRow<'a> {
+pub(super) struct DeviceRow<'a> {
     id: Uuid,
+    dispatch_id: Option<Uuid>,
     state: &'static str,
     reason: &'a str,
     before: Option<i64>,
@@ -114,7 +131,8 @@ impl Tx {
         settlements: &[S],
     ) -> Result<Settled, StoreError> {
         let settlements: &[&Settlement] = &settlements.iter().map(S::borrow).collect::<Vec<_>>();
-        let (mut kept, rest) = self.settle_ends(settlements).await?;
+        let (mut kept, rest) = self.settle_dispatched(settlements).await?;
+        let rest = self.settle_ends(settlements, rest, &mut kept).await?;
         let mut rest = self.settle_returns(settlements, rest, &mut kept).await?;
         let mut held = Vec::new();
         if !rest.is_empty() {
@@ -131,24 +149,26 @@ impl Tx {
         Ok(Settled { kept, held })
     }
 
-    /// Settles those that end their delivery. Also returns the places of all the others, and of those
-    /// that could not be settled.
+    /// Settles those that end their delivery. Returns the places of all the others, and of those that
+    /// could not be settled.
     async fn settle_ends(
         &mut self,
         settlements: &[&Settlement],
-    ) -> Result<(Vec<Kept>, Vec<usize>), StoreError> {
-        let ends = settlements
-            .iter()
-            .filter(|s| s.state != DeliveryState::Pending);
-        let ends: Vec<End> = ends.map(|s| end(s)).collect();
+        among: Vec<usize>,
+        kept: &mut Vec<Kept>,
+    ) -> Result<Vec<usize>, StoreError> {
+        let ends = |index: &usize| settlements[*index].state != DeliveryState::Pending;
+        let (ending, mut rest): (Vec<usize>, Vec<usize>) = among.into_iter().partition(ends);
+        let ends: Vec<End> = ending.iter().map(|i| end(settlements[*i])).collect();
         let ended = self.end_leases(&ends).await?;
         // All of them, unless something is wrong.
         let all = ended.len() == ends.len();
         let ended = if all { Vec::new() } else { ended };
         let ended: HashSet<(Uuid, i64)> = leases(ended)?;
-        let (mut kept, mut rest, mut devices) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, s) in settlements.iter().enumerate() {
-            if s.state != DeliveryState::Pending && (all || ended.contains(&lease(s))) {
+        let mut devices = Vec::new();
+        for index in ending {
+            let s = settlements[index];
+            if all || ended.contains(&lease(s)) {
                 devices.extend(device_row(s));
                 kept.push(keep(index, s, None));
             } else {
@@ -158,7 +178,7 @@ impl Tx {
         if !devices.is_empty() {
             run!(self, execute DEVICES, table(&devices))?;
         }
-        Ok((kept, rest))
+        Ok(rest)
     }
 
     /// Which of them are leases still.
@@ -218,7 +238,7 @@ pub(super) fn attempt_rows(
     table(&places.into_iter().map(row).collect::<Vec<_>>())
 }
 
-fn end(s: &Settlement) -> End {
+pub(super) fn end(s: &Settlement) -> End {
     End {
         epoch: Some(s.epoch),
         reason: Some(s.reason.clone()),
@@ -230,7 +250,7 @@ fn end(s: &Settlement) -> End {
     }
 }
 
-fn device_row(s: &Settlement) -> Option<DeviceRow<'_>> {
+pub(super) fn device_row(s: &Settlement) -> Option<DeviceRow<'_>> {
     let (state, before) = match s.device {
         DeviceFate::Keep => return None,
         DeviceFate::Quarantine => ("quarantined", None),
@@ -238,6 +258,7 @@ fn device_row(s: &Settlement) -> Option<DeviceRow<'_>> {
     };
     Some(DeviceRow {
         id: s.id,
+        dispatch_id: s.dispatch,
         state,
         reason: &s.reason,
         before,

@@ -14,8 +14,8 @@ use crate::{
     store::{
         About, Moved, StoreError, Tx,
         columns::{list, table},
-        instant,
-        outbox::end::End,
+        instant, ms,
+        outbox::{dispatch::Lease, end::End},
         sql::{run, statements},
     },
 };
@@ -40,6 +40,7 @@ statements! {
                 created_at BIGINT, leased BOOLEAN)}
             WHERE (SELECT o.id FROM outbox o WHERE o.id = v.id) IS NULL
             RETURNING id";
+    RECORDED = "SELECT id FROM outbox WHERE id {in_list} UNION ALL SELECT id FROM deliveries WHERE id {in_list}";
     // Asked once those are in the outbox: it sees what has ended until then.
     ENDED = "SELECT id FROM deliveries WHERE id {in_list}";
     // Recorded by a clock that ran ahead, and expired before anything was sent: now is its time.
@@ -70,7 +71,8 @@ statements! {
                  status = coalesce(v.status, agent_state.status),
                  accepts = coalesce(v.accepts, agent_state.accepts),
                  sequence = coalesce(v.sequence, agent_state.sequence),
-                 effective_at = coalesce(v.effective_at, agent_state.effective_at), no_reply_at = v.no_reply_at
+                 effective_at = coalesce(v.effective_at, agent_state.effective_at), no_reply_at = v.no_reply_at,
+                 dispatch_id = $2
              FROM {rows(agent_id TEXT, workspace_id TEXT, next BIGINT, lead BIGINT, due BIGINT, now BIGINT, problem TEXT, status TEXT,
                  accepts BOOLEAN, sequence BIGINT, effective_at BIGINT, no_reply_at BIGINT)}
              WHERE agent_state.agent_id = v.agent_id";
@@ -102,12 +104,20 @@ impl Batch<'_> {
             let missed: Result<Vec<_>, _> = self.missed.iter().map(NewDelivery::moved).collect();
             recorded.ended.extend(missed?);
         }
+        let mut dispatch = None;
         if !self.opened.is_empty() {
-            self.open(tx, all_new, &preceded, terms, &mut recorded)
-                .await?;
+            let lease = terms.as_ref().map(|terms| terms.lease);
+            if let Some(terms) = terms {
+                terms.mark(&mut self.opened, &preceded);
+            }
+            if let (Some(lease), true) = (lease, all_new) {
+                dispatch = begin::dispatch(tx, &mut self.opened, lease).await?;
+            }
+            self.open(tx, all_new, lease, &mut recorded).await?;
         }
         if !self.states.is_empty() {
-            run!(tx, execute STATE, table(&self.states))?;
+            let dispatch = dispatch.map(|id| id.to_string());
+            run!(tx, execute STATE, table(&self.states), dispatch)?;
         }
         if !self.dirty.is_empty() {
             run!(tx, execute DIRTY, table(&self.dirty))?;
@@ -146,32 +156,35 @@ impl Batch<'_> {
         Ok(preceded.into_iter().map(|(receiver,)| receiver).collect())
     }
 
-    /// Opens the new deliveries, as leases where `terms` have places for them.
+    /// Opens the new deliveries that are in no dispatch, under `lease` those that are leased.
     async fn open(
-        &mut self,
+        &self,
         tx: &mut Tx,
         all_new: bool,
-        preceded: &HashSet<String>,
-        terms: Option<Terms<'_>>,
+        lease: Option<Lease<'_>>,
         recorded: &mut Written,
     ) -> Result<(), StoreError> {
-        let lease = terms.as_ref().map(Terms::lease);
-        if let Some(terms) = terms {
-            terms.mark(&mut self.opened, preceded);
+        let (sent, opened): (Vec<_>, Vec<_>) =
+            self.opened.iter().partition(|d| d.dispatch.is_some());
+        let dispatched: Result<Vec<_>, _> = sent.into_iter().map(NewDelivery::claimed).collect();
+        recorded.begun = dispatched?;
+        if opened.is_empty() {
+            return Ok(());
         }
-        let (worker, from, until) = lease.unwrap_or_default();
-        let rows = table(&self.opened);
+        let worker = lease.map(|lease| lease.worker);
+        let (from, until) = lease.map(|l| (ms(l.began), ms(l.until))).unzip();
+        let rows = table(&opened);
         let new: Vec<(String,)> = run!(tx, all OPEN, rows, worker, from, until)?;
         // An event is its transition's, and has not ended before that is there. An alert may have.
         let known = |d: &&NewDelivery<'_>| !all_new || d.channel != ChannelKind::Presence;
-        let known: Vec<_> = self.opened.iter().filter(known).collect();
+        let known: Vec<_> = opened.iter().copied().filter(known).collect();
         let over = if known.is_empty() {
             HashSet::new()
         } else {
             tx.close_ended(&known).await?
         };
-        recorded.begun = begin::begun(&self.opened, new, &over)?;
-        recorded.waits = self.opened.iter().any(|d| !d.leased);
+        recorded.begun.extend(begin::begun(&opened, new, &over)?);
+        recorded.waits = opened.iter().any(|d| !d.leased);
         if recorded.waits {
             tx.notify_outbox().await?;
         }

@@ -124,6 +124,7 @@ fn judged(
     Settlement {
         id: lease.id,
         epoch: lease.epoch,
+        dispatch: lease.dispatch,
         state: next.state,
         reason: judgement.reason.clone(),
         due_at: next.due_at,
@@ -142,6 +143,7 @@ fn released(lease: &Claimed, state: DeliveryState, reason: &str, now: Timestamp)
     Settlement {
         id: lease.id,
         epoch: lease.epoch,
+        dispatch: lease.dispatch,
         state,
         reason: reason.to_owned(),
         due_at: (state == DeliveryState::Pending).then_some(now),

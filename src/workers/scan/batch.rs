@@ -8,7 +8,7 @@ use super::BATCH;
 use crate::{
     clock::Clock,
     domain::{plan::Decision, zone::Zones},
-    store::{LAST_EVALUATION, Store, StoreError, Terms, Written},
+    store::{LAST_EVALUATION, Lease, Store, StoreError, Terms, Written},
     triggers::{self, Rules},
     workers::direct::{Messages, Reservations, ShortWays},
 };
@@ -46,9 +46,11 @@ impl Batch {
         let until = from + self.lease;
         let mut reserved = Reservations::none(self.ways, from);
         let terms = Terms {
-            worker: &self.worker,
-            began: from,
-            until,
+            lease: Lease {
+                worker: &self.worker,
+                began: from,
+                until,
+            },
             places: &mut |channel, deliveries| reserved.take(channel, deliveries),
         };
         let written = store.record(&mut tx, &decisions, now, self.post, Some(terms));

@@ -1,0 +1,280 @@
+//! Dispatches: what is leased as it is recorded, one row a batch.
+//!
+//! At nine o'clock deliveries are recorded, sent and over within a second, a hundred thousand of them. As rows
+//! of their own they would each be written twice and deleted once while all the others wait. So a batch
+//! that is large enough is one row, and what it came to a few more; both are taken apart into the outbox
+//! and the log when the rush is over ([`UNPACKED_AFTER`]), or before, as soon as one of its deliveries is
+//! needed by itself:
+//!
+//! - its agent is evaluated again (`agent_state.dispatch_id` says where to look);
+//! - it is to be tried again, or is cancelled by an operator;
+//! - its lease runs out.
+//!
+//! A delivery is in one of the three, and moved in one transaction, which holds the dispatch. An outcome is
+//! written only while the dispatch is there, and held; after that it is settled like any other. The log
+//! (`delivery_log`, `attempt_log`) shows them all the while. `tests/store/dispatch.rs` proves it.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::settle::{Kept, Settlement, device_row, devices, end, keep};
+use crate::{
+    domain::delivery::DeliveryState,
+    store::{
+        StoreError, Tx,
+        columns::{List, Table, list, table},
+        ms,
+        rows::id,
+        sql::{run, statements},
+    },
+};
+
+/// So long after it was sent a dispatch is taken apart: the rush of the start of a shift is over by then.
+const UNPACKED_AFTER: SignedDuration = SignedDuration::from_secs(30);
+/// Dispatches that are taken apart in one transaction, when it is time.
+const AT_ONCE: i64 = 4;
+/// Fewer deliveries go through the outbox one by one.
+pub(in crate::store) const WORTHWHILE: usize = 64;
+
+/// What is kept of a delivery, in the order of the view `dispatched`.
+const DELIVERY: [&str; 12] = [
+    "id",
+    "transition_id",
+    "channel",
+    "workspace_id",
+    "agent_id",
+    "kind",
+    "receiver",
+    "boundary_at",
+    "counterpart_at",
+    "sequence",
+    "deadline_at",
+    "created_at",
+];
+/// What is kept of an end, in the order of the view `dispatched_outcomes`.
+const OUTCOME: [&str; 8] = [
+    "id",
+    "state",
+    "reason",
+    "cost",
+    "receipt",
+    "settled_at",
+    "outcome",
+    "http_status",
+];
+
+/// The deliveries of dispatches (`sent`), and what is `known` of their ends: as the views of the schema have them,
+/// which anybody's `SQLite` can read, but three times as fast.
+macro_rules! outcomes {
+    () => {
+        "WITH known AS MATERIALIZED (
+             SELECT e.value->>0 AS id, e.value->>1 AS state, e.value->>2 AS reason, CAST(e.value->>3 AS BIGINT) AS cost,
+                 e.value->>4 AS receipt, CAST(e.value->>5 AS BIGINT) AS settled_at, e.value->>6 AS outcome,
+                 CAST(e.value->>7 AS BIGINT) AS http_status
+             FROM outcomes CROSS JOIN {elements ended} AS e WHERE dispatch_id {in_list}),
+         sent AS (
+             SELECT worker, started_at, lease_until, m.value->>0 AS id, m.value->>1 AS transition_id,
+                 m.value->>2 AS channel, m.value->>3 AS workspace_id, m.value->>4 AS agent_id, m.value->>5 AS kind,
+                 m.value->>6 AS receiver, CAST(m.value->>7 AS BIGINT) AS boundary_at,
+                 CAST(m.value->>8 AS BIGINT) AS counterpart_at, CAST(m.value->>9 AS BIGINT) AS sequence,
+                 CAST(m.value->>10 AS BIGINT) AS deadline_at, CAST(m.value->>11 AS BIGINT) AS created_at
+             FROM dispatches CROSS JOIN {elements deliveries} AS m WHERE dispatches.id {in_list})"
+    };
+}
+
+statements! {
+    DISPATCH = "INSERT INTO dispatches (id, worker, started_at, lease_until, unpack_at, count, deliveries)
+                VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    HOLD_DISPATCHES = "SELECT id FROM dispatches WHERE id {in_list} ORDER BY id {lock}";
+    // Several settle what is in one dispatch at the same time, and none waits for the others.
+    KEEP_DISPATCHES = "SELECT id FROM dispatches WHERE id {in_list} ORDER BY id {keep}";
+    OUTCOMES = "INSERT INTO outcomes (dispatch_id, first, count, ended)
+                SELECT dispatch_id, first, count, ended
+                FROM {rows(dispatch_id TEXT, first TEXT, count BIGINT, ended TEXT)}
+                WHERE TRUE ON CONFLICT DO NOTHING";
+    UNPACK_ENDED = concat!(outcomes!(), "
+                    INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver,
+                        boundary_at, sequence, deadline_at, created_at, due_at, epoch, tries, state, reason, receipt,
+                        settled_at, worker, started_at, outcome, http_status)
+                    SELECT sent.id, sent.transition_id, sent.channel, sent.workspace_id, sent.agent_id, sent.kind, sent.receiver,
+                        sent.boundary_at, sent.sequence, sent.deadline_at, sent.created_at, sent.created_at, 1, known.cost, known.state,
+                        known.reason, known.receipt, known.settled_at, sent.worker, sent.started_at, known.outcome, known.http_status
+                    FROM sent JOIN known ON known.id = sent.id");
+    UNPACK_OPEN = concat!(outcomes!(), "
+                   INSERT INTO outbox (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
+                       counterpart_at, sequence, deadline_at, created_at, due_at, epoch, worker, started_at, lease_until)
+                   SELECT sent.id, sent.transition_id, sent.channel, sent.workspace_id, sent.agent_id, sent.kind, sent.receiver, sent.boundary_at,
+                       sent.counterpart_at, sent.sequence, sent.deadline_at, sent.created_at, sent.created_at, 1, sent.worker,
+                       sent.started_at, sent.lease_until
+                   FROM sent WHERE sent.id NOT IN (SELECT id FROM known)");
+    UNPACKED = "DELETE FROM dispatches WHERE id {in_list}";
+    DEVICES_DISPATCHED = devices!("dispatched d ON d.dispatch_id = v.dispatch_id AND d.id = v.id");
+    OUTCOMES_UNPACKED = "DELETE FROM outcomes WHERE dispatch_id {in_list}";
+    DISPATCHES = "SELECT id FROM dispatches ORDER BY id";
+    TO_UNPACK = "SELECT id FROM dispatches WHERE unpack_at <= $1 ORDER BY unpack_at LIMIT $2 {skip_locked}";
+    DISPATCHES_OF = "SELECT DISTINCT dispatch_id FROM agent_state
+                     WHERE agent_id {in_list} AND dispatch_id IS NOT NULL";
+    DISPATCHES_WITH = "SELECT DISTINCT dispatch_id FROM dispatched WHERE id {in_list}";
+}
+
+/// A lease that begins with its record.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease<'a> {
+    /// Who holds it, for the log.
+    pub worker: &'a str,
+    /// When the attempt begins: the instant it is, UTC.
+    pub began: Timestamp,
+    /// When (UTC) it runs out.
+    pub until: Timestamp,
+}
+
+#[derive(Serialize)]
+struct OutcomesRow {
+    dispatch_id: Uuid,
+    /// Of which these are: the same outcomes may be written again, if the answer to a COMMIT was lost.
+    first: Uuid,
+    count: i64,
+    ended: String,
+}
+
+impl Tx {
+    /// Records `count` deliveries as one dispatch, whose id is that of the first of them.
+    pub(in crate::store) async fn dispatch(
+        &mut self,
+        id: Uuid,
+        lease: Lease<'_>,
+        deliveries: &Table,
+        count: usize,
+    ) -> Result<(), StoreError> {
+        let unpack_at = ms(lease.until).min(ms(lease.began + UNPACKED_AFTER));
+        let deliveries = deliveries.json(DELIVERY.into_iter());
+        run!(
+            self, execute DISPATCH,
+            id.to_string(), lease.worker, ms(lease.began), ms(lease.until), unpack_at, count as i64, deliveries
+        )?;
+        Ok(())
+    }
+
+    /// Writes the ends of what is in dispatches still. Returns what was kept, and the places of all the
+    /// others, which are in no dispatch any more.
+    pub(super) async fn settle_dispatched(
+        &mut self,
+        settlements: &[&Settlement],
+    ) -> Result<(Vec<Kept>, Vec<usize>), StoreError> {
+        let of: BTreeSet<Uuid> = settlements.iter().filter_map(|s| s.dispatch).collect();
+        if of.is_empty() {
+            return Ok((Vec::new(), (0..settlements.len()).collect()));
+        }
+        let returns = settlements
+            .iter()
+            .filter(|s| s.state == DeliveryState::Pending);
+        let apart: HashSet<Uuid> = returns.filter_map(|s| s.dispatch).collect();
+        let of = list(&of);
+        let held = if apart.is_empty() {
+            ids_of(run!(self, all KEEP_DISPATCHES, of)?)?
+        } else {
+            self.hold_dispatches(&of).await?
+        };
+        let (apart, held): (HashSet<Uuid>, HashSet<Uuid>) =
+            held.into_iter().partition(|id| apart.contains(id));
+        self.unpack_held(&list(&apart)).await?;
+        let (mut kept, mut rest, mut devices) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ends: BTreeMap<Uuid, Vec<&Settlement>> = BTreeMap::new();
+        for (index, s) in settlements.iter().enumerate() {
+            match s.dispatch.filter(|id| held.contains(id)) {
+                Some(dispatch) => {
+                    ends.entry(dispatch).or_default().push(s);
+                    devices.extend(device_row(s));
+                    kept.push(keep(index, s, None));
+                }
+                None => rest.push(index),
+            }
+        }
+        self.write_outcomes(&ends).await?;
+        if !devices.is_empty() {
+            run!(self, execute DEVICES_DISPATCHED, table(&devices))?;
+        }
+        Ok((kept, rest))
+    }
+
+    async fn write_outcomes(
+        &mut self,
+        ends: &BTreeMap<Uuid, Vec<&Settlement>>,
+    ) -> Result<(), StoreError> {
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let row = |(dispatch_id, ends): (&Uuid, &Vec<&Settlement>)| OutcomesRow {
+            dispatch_id: *dispatch_id,
+            first: ends[0].id,
+            count: ends.len() as i64,
+            ended: table(&ends.iter().map(|s| end(s)).collect::<Vec<_>>())
+                .json(OUTCOME.into_iter()),
+        };
+        let rows: Vec<OutcomesRow> = ends.iter().map(row).collect();
+        run!(self, execute OUTCOMES, table(&rows))?;
+        Ok(())
+    }
+
+    /// Takes apart what these agents' deliveries are in, whose states the transaction holds.
+    pub(in crate::store) async fn unpack_of(&mut self, agents: &List) -> Result<(), StoreError> {
+        let ids: Vec<(String,)> = run!(self, all DISPATCHES_OF, agents)?;
+        self.unpack(&list(ids.iter().map(|(id,)| id))).await
+    }
+
+    /// Takes apart what these deliveries are in.
+    pub(in crate::store) async fn unpack_with(
+        &mut self,
+        deliveries: &List,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<(String,)> = run!(self, all DISPATCHES_WITH, deliveries)?;
+        self.unpack(&list(ids.iter().map(|(id,)| id))).await
+    }
+
+    /// Takes apart some of those whose time has come at `now` (UTC), unless others hold them.
+    pub(super) async fn unpack_due(&mut self, now: Timestamp) -> Result<usize, StoreError> {
+        let ids: Vec<(String,)> = run!(self, all TO_UNPACK, ms(now), AT_ONCE)?;
+        self.unpack_held(&list(ids.iter().map(|(id,)| id))).await?;
+        Ok(ids.len())
+    }
+
+    /// Takes apart all there are.
+    pub(in crate::store) async fn unpack_all(&mut self) -> Result<(), StoreError> {
+        let ids: Vec<(String,)> = run!(self, all DISPATCHES)?;
+        for ids in ids.chunks(AT_ONCE as usize) {
+            self.unpack(&list(ids.iter().map(|(id,)| id))).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes apart those of these dispatches that are there still.
+    pub(in crate::store) async fn unpack(&mut self, ids: &List) -> Result<(), StoreError> {
+        let held = self.hold_dispatches(ids).await?;
+        self.unpack_held(&list(held)).await
+    }
+
+    /// Locks those that are there, in the order in which everybody does who locks several.
+    async fn hold_dispatches(&mut self, ids: &List) -> Result<Vec<Uuid>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        ids_of(run!(self, all HOLD_DISPATCHES, ids)?)
+    }
+
+    async fn unpack_held(&mut self, ids: &List) -> Result<(), StoreError> {
+        if !ids.is_empty() {
+            run!(self, execute UNPACK_ENDED, ids)?;
+            run!(self, execute UNPACK_OPEN, ids)?;
+            run!(self, execute UNPACKED, ids)?;
+            run!(self, execute OUTCOMES_UNPACKED, ids)?;
+        }
+        Ok(())
+    }
+}
+
+fn ids_of(rows: Vec<(String,)>) -> Result<Vec<Uuid>, StoreError> {
+    rows.iter().map(|(key,)| id("dispatches", key)).collect()
+}
