@@ -194,6 +194,15 @@ fn costs(shift: &Shift) -> Vec<Row> {
         "CPU per 1,000 alerts, stand-ins",
         format!("{:.3} s", cpu.stand_ins / thousand),
     ));
+    let later = &shift.cpu_afterwards;
+    rows.push(row(
+        "of it after the rush",
+        format!(
+            "worker {:.3} s, database {:.3} s",
+            later.worker / thousand,
+            later.database.unwrap_or(0.0) / thousand
+        ),
+    ));
     rows.push(row(
         "worker's peak memory",
         format!("{:.0} MiB", shift.peak_memory_mib),

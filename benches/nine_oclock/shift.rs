@@ -40,6 +40,8 @@ pub(crate) struct Shift {
     pub(crate) events_per_second: f64,
     pub(crate) lateness: Vec<Lateness>,
     pub(crate) cpu: Cpu,
+    /// What of it is spent when the rush is over.
+    pub(crate) cpu_afterwards: Cpu,
     pub(crate) peak_memory_mib: f64,
     pub(crate) database: Option<Counters>,
     pub(crate) top: Vec<Statement>,
@@ -60,8 +62,8 @@ pub(crate) struct Lateness {
     pub(crate) early: u64,
 }
 
-/// CPU seconds from the boundary until everything was settled.
-#[derive(Debug, Clone, Copy, Serialize)]
+/// CPU seconds from the boundary until everything was settled, and in its place in the log.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Cpu {
     pub(crate) worker: f64,
     pub(crate) database: Option<f64>,
@@ -117,12 +119,18 @@ async fn start(
     tell("the hours start");
     let seen = arrive(stage, args.agents(), modes_before).await?;
     stage.settled(Stopwatch::start()).await?;
-    let cpu = cpu(server, stage, running).since(&cpu_before);
+    let cpu_rush = cpu(server, stage, running).since(&cpu_before);
+    // In between Postgres does what it has to do of the import.
+    stage.rush_over().await?;
+    let cpu_before = cpu(server, stage, running);
+    stage.put_away().await?;
+    let cpu_afterwards = cpu(server, stage, running).since(&cpu_before);
     let top = database::top(&stage.database, args.statements);
     tokio::time::sleep(database::REPORTED).await;
     let counted = database::count(&stage.database);
     let mut shift = Shift {
-        cpu,
+        cpu: cpu_rush.and(&cpu_afterwards),
+        cpu_afterwards,
         peak_memory_mib: running.iter().map(|w| process::peak_memory(w.pid())).sum(),
         database: before
             .zip(counted)
@@ -168,6 +176,14 @@ fn cpu(server: &Server, stage: &Stage, workers: &[Worker]) -> Cpu {
 }
 
 impl Cpu {
+    fn and(&self, later: &Self) -> Self {
+        Self {
+            worker: self.worker + later.worker,
+            database: self.database.zip(later.database).map(|(a, b)| a + b),
+            stand_ins: self.stand_ins + later.stand_ins,
+        }
+    }
+
     fn since(&self, before: &Self) -> Self {
         Self {
             worker: self.worker - before.worker,
@@ -219,11 +235,8 @@ impl Shift {
             .into_iter()
             .map(|(name, channel)| Lateness::new(name, &channel.late))
             .collect(),
-            cpu: Cpu {
-                worker: 0.0,
-                database: None,
-                stand_ins: 0.0,
-            },
+            cpu: Cpu::default(),
+            cpu_afterwards: Cpu::default(),
             peak_memory_mib: 0.0,
             database: None,
             top: Vec::new(),

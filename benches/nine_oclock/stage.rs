@@ -104,7 +104,7 @@ impl Stage {
         Ok(watch.elapsed().as_secs_f64())
     }
 
-    /// Waits until nothing is left to send, and what was sent in a rush is taken apart.
+    /// Waits until nothing is left to send.
     pub(crate) async fn settled(&self, watch: Stopwatch) -> anyhow::Result<()> {
         while self.open()? > 0 {
             pause(watch, "the last outcomes").await?;
@@ -112,11 +112,29 @@ impl Stage {
         Ok(())
     }
 
-    /// How much is left to send, or to take apart.
+    /// How much is left to send.
     pub(crate) fn open(&self) -> anyhow::Result<u64> {
-        let open =
-            "SELECT /* bench */ (SELECT count(*) FROM outbox) + (SELECT count(*) FROM dispatches)";
+        let open = "SELECT /* bench */ (SELECT count(*) FROM outbox)
+                    + (SELECT coalesce(sum(count), 0) FROM dispatches) - (SELECT coalesce(sum(count), 0) FROM outcomes)";
         database::number(&self.database, open)
+    }
+
+    /// Sleeps until a little before what was sent in a rush is taken apart.
+    pub(crate) async fn rush_over(&self) -> anyhow::Result<()> {
+        let first = "SELECT /* bench */ coalesce(min(unpack_at), 0) FROM dispatches";
+        let first = database::number(&self.database, first)?;
+        sleep_until(Timestamp::from_millisecond(first as i64)? - Duration::from_secs(1)).await;
+        Ok(())
+    }
+
+    /// Waits until it is.
+    pub(crate) async fn put_away(&self) -> anyhow::Result<()> {
+        let watch = Stopwatch::start();
+        let dispatches = "SELECT /* bench */ count(*) FROM dispatches";
+        while database::number(&self.database, dispatches)? > 0 {
+            pause(watch, "what was sent in a rush to be taken apart").await?;
+        }
+        Ok(())
     }
 }
 

@@ -271,6 +271,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static sql::Sql> {
         outbox::give_back::ALL,
         outbox::messages::ALL,
         outbox::settle::ALL,
+        outbox::unpack::ALL,
         phones::ALL,
         posting::ALL,
         record::ALL,

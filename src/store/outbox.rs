@@ -42,6 +42,7 @@ pub(super) mod end;
 pub(super) mod give_back;
 pub(super) mod messages;
 pub(super) mod settle;
+pub(super) mod unpack;
 
 /// Holders a delivery may take down before it is given up.
 const CRASHES_TO_POISON: i64 = 3;

@@ -29,7 +29,8 @@ use crate::domain::{
 macro_rules! told {
     () => {
         "SELECT s.agent_id, s.status, s.accepts, s.sequence, c.confirmed, c.mended,
-             (SELECT 1 FROM outbox o WHERE o.receiver = 'agent:' || s.agent_id AND o.sequence IS NOT NULL LIMIT 1) IS NOT NULL,
+             (SELECT 1 FROM outbox o WHERE o.receiver = 'agent:' || s.agent_id AND o.sequence IS NOT NULL LIMIT 1) IS NOT NULL
+                 OR EXISTS (SELECT 1 FROM dispatches d WHERE d.id = s.dispatch_id),
              (SELECT 1 FROM deliveries d WHERE d.receiver = 'agent:' || s.agent_id
                   AND d.sequence = s.sequence AND d.state = 'sent' LIMIT 1) IS NOT NULL
          FROM agent_state s LEFT JOIN presence_seen c ON c.agent_id = s.agent_id "

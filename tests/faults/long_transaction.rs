@@ -19,7 +19,8 @@ const EDITED: u64 = 4;
 const LOCK: &str = "SELECT id FROM outbox WHERE channel = 'apns' AND lease_until IS NOT NULL FOR UPDATE SKIP LOCKED";
 /// What a worker may commit in a second while it waits for others; it looks five times.
 const COMMITS_A_SECOND: u64 = 60;
-const SENT: &str = "SELECT count(*) FROM deliveries WHERE channel <> 'presence' AND state = 'sent'";
+const SENT: &str =
+    "SELECT count(*) FROM delivery_log WHERE channel <> 'presence' AND state = 'sent'";
 const COMMITS: &str = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
 
 pub(crate) async fn inject(extent: Extent) -> Report {

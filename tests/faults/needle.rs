@@ -2,7 +2,8 @@
 
 use super::kit::{Base, Extent, Plan, Report, Theatre, Worker, ill_end};
 
-const SENT: &str = "SELECT count(*) FROM deliveries WHERE channel <> 'presence' AND state = 'sent'";
+const SENT: &str =
+    "SELECT count(*) FROM delivery_log WHERE channel <> 'presence' AND state = 'sent'";
 
 pub(crate) async fn inject(extent: Extent) -> Report {
     let plan = Plan {

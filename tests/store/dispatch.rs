@@ -271,7 +271,7 @@ async fn an_operator_reaches_what_is_in_a_dispatch(db: Database) {
     let done = tx
         .cancel_all(std::slice::from_ref(&id), at("09:00:02"), &operator)
         .await;
-    assert_eq!(done.unwrap().revoked, [id.clone()]);
+    assert_eq!(done.unwrap().revoked, std::slice::from_ref(&id));
     tx.commit().await.unwrap();
     assert_eq!(rows(&db), ["0", "1", "79"]);
     let back = Settlement {

@@ -2,8 +2,8 @@
 //!
 //! At nine o'clock deliveries are recorded, sent and over within a second, a hundred thousand of them. As rows
 //! of their own they would each be written twice and deleted once while all the others wait. So a batch
-//! that is large enough is one row, and what it came to a few more; both are taken apart into the outbox
-//! and the log when the rush is over ([`UNPACKED_AFTER`]), or before, as soon as one of its deliveries is
+//! that is large enough is one row, and what it came to a few more; both are taken apart ([`super::unpack`])
+//! when the rush is over ([`UNPACKED_AFTER`]), or before, as soon as one of its deliveries is
 //! needed by itself:
 //!
 //! - its agent is evaluated again (`agent_state.dispatch_id` says where to look);
@@ -20,22 +20,22 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::settle::{Kept, Settlement, device_row, devices, end, keep};
+use super::{
+    settle::{Kept, Settlement, device_row, devices, end, keep},
+    unpack::ids_of,
+};
 use crate::{
     domain::delivery::DeliveryState,
     store::{
         StoreError, Tx,
-        columns::{List, Table, list, table},
+        columns::{Table, list, table},
         ms,
-        rows::id,
         sql::{run, statements},
     },
 };
 
 /// So long after it was sent a dispatch is taken apart: the rush of the start of a shift is over by then.
 const UNPACKED_AFTER: SignedDuration = SignedDuration::from_secs(30);
-/// Dispatches that are taken apart in one transaction, when it is time.
-const AT_ONCE: i64 = 4;
 /// Fewer deliveries go through the outbox one by one.
 pub(in crate::store) const WORTHWHILE: usize = 64;
 
@@ -66,58 +66,16 @@ const OUTCOME: [&str; 8] = [
     "http_status",
 ];
 
-/// The deliveries of dispatches (`sent`), and what is `known` of their ends: as the views of the schema have them,
-/// which anybody's `SQLite` can read, but three times as fast.
-macro_rules! outcomes {
-    () => {
-        "WITH known AS MATERIALIZED (
-             SELECT e.value->>0 AS id, e.value->>1 AS state, e.value->>2 AS reason, CAST(e.value->>3 AS BIGINT) AS cost,
-                 e.value->>4 AS receipt, CAST(e.value->>5 AS BIGINT) AS settled_at, e.value->>6 AS outcome,
-                 CAST(e.value->>7 AS BIGINT) AS http_status
-             FROM outcomes CROSS JOIN {elements ended} AS e WHERE dispatch_id {in_list}),
-         sent AS (
-             SELECT worker, started_at, lease_until, m.value->>0 AS id, m.value->>1 AS transition_id,
-                 m.value->>2 AS channel, m.value->>3 AS workspace_id, m.value->>4 AS agent_id, m.value->>5 AS kind,
-                 m.value->>6 AS receiver, CAST(m.value->>7 AS BIGINT) AS boundary_at,
-                 CAST(m.value->>8 AS BIGINT) AS counterpart_at, CAST(m.value->>9 AS BIGINT) AS sequence,
-                 CAST(m.value->>10 AS BIGINT) AS deadline_at, CAST(m.value->>11 AS BIGINT) AS created_at
-             FROM dispatches CROSS JOIN {elements deliveries} AS m WHERE dispatches.id {in_list})"
-    };
-}
-
 statements! {
     DISPATCH = "INSERT INTO dispatches (id, worker, started_at, lease_until, unpack_at, count, deliveries)
                 VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    HOLD_DISPATCHES = "SELECT id FROM dispatches WHERE id {in_list} ORDER BY id {lock}";
     // Several settle what is in one dispatch at the same time, and none waits for the others.
     KEEP_DISPATCHES = "SELECT id FROM dispatches WHERE id {in_list} ORDER BY id {keep}";
     OUTCOMES = "INSERT INTO outcomes (dispatch_id, first, count, ended)
                 SELECT dispatch_id, first, count, ended
                 FROM {rows(dispatch_id TEXT, first TEXT, count BIGINT, ended TEXT)}
                 WHERE TRUE ON CONFLICT DO NOTHING";
-    UNPACK_ENDED = concat!(outcomes!(), "
-                    INSERT INTO deliveries (id, transition_id, channel, workspace_id, agent_id, kind, receiver,
-                        boundary_at, sequence, deadline_at, created_at, due_at, epoch, tries, state, reason, receipt,
-                        settled_at, worker, started_at, outcome, http_status)
-                    SELECT sent.id, sent.transition_id, sent.channel, sent.workspace_id, sent.agent_id, sent.kind, sent.receiver,
-                        sent.boundary_at, sent.sequence, sent.deadline_at, sent.created_at, sent.created_at, 1, known.cost, known.state,
-                        known.reason, known.receipt, known.settled_at, sent.worker, sent.started_at, known.outcome, known.http_status
-                    FROM sent JOIN known ON known.id = sent.id");
-    UNPACK_OPEN = concat!(outcomes!(), "
-                   INSERT INTO outbox (id, transition_id, channel, workspace_id, agent_id, kind, receiver, boundary_at,
-                       counterpart_at, sequence, deadline_at, created_at, due_at, epoch, worker, started_at, lease_until)
-                   SELECT sent.id, sent.transition_id, sent.channel, sent.workspace_id, sent.agent_id, sent.kind, sent.receiver, sent.boundary_at,
-                       sent.counterpart_at, sent.sequence, sent.deadline_at, sent.created_at, sent.created_at, 1, sent.worker,
-                       sent.started_at, sent.lease_until
-                   FROM sent WHERE sent.id NOT IN (SELECT id FROM known)");
-    UNPACKED = "DELETE FROM dispatches WHERE id {in_list}";
     DEVICES_DISPATCHED = devices!("dispatched d ON d.dispatch_id = v.dispatch_id AND d.id = v.id");
-    OUTCOMES_UNPACKED = "DELETE FROM outcomes WHERE dispatch_id {in_list}";
-    DISPATCHES = "SELECT id FROM dispatches ORDER BY id";
-    TO_UNPACK = "SELECT id FROM dispatches WHERE unpack_at <= $1 ORDER BY unpack_at LIMIT $2 {skip_locked}";
-    DISPATCHES_OF = "SELECT DISTINCT dispatch_id FROM agent_state
-                     WHERE agent_id {in_list} AND dispatch_id IS NOT NULL";
-    DISPATCHES_WITH = "SELECT DISTINCT dispatch_id FROM dispatched WHERE id {in_list}";
 }
 
 /// A lease that begins with its record.
@@ -174,7 +132,7 @@ impl Tx {
         let apart: HashSet<Uuid> = returns.filter_map(|s| s.dispatch).collect();
         let of = list(&of);
         let held = if apart.is_empty() {
-            ids_of(run!(self, all KEEP_DISPATCHES, of)?)?
+            ids_of(&run!(self, all KEEP_DISPATCHES, of)?)?
         } else {
             self.hold_dispatches(&of).await?
         };
@@ -218,63 +176,4 @@ impl Tx {
         run!(self, execute OUTCOMES, table(&rows))?;
         Ok(())
     }
-
-    /// Takes apart what these agents' deliveries are in, whose states the transaction holds.
-    pub(in crate::store) async fn unpack_of(&mut self, agents: &List) -> Result<(), StoreError> {
-        let ids: Vec<(String,)> = run!(self, all DISPATCHES_OF, agents)?;
-        self.unpack(&list(ids.iter().map(|(id,)| id))).await
-    }
-
-    /// Takes apart what these deliveries are in.
-    pub(in crate::store) async fn unpack_with(
-        &mut self,
-        deliveries: &List,
-    ) -> Result<(), StoreError> {
-        let ids: Vec<(String,)> = run!(self, all DISPATCHES_WITH, deliveries)?;
-        self.unpack(&list(ids.iter().map(|(id,)| id))).await
-    }
-
-    /// Takes apart some of those whose time has come at `now` (UTC), unless others hold them.
-    pub(super) async fn unpack_due(&mut self, now: Timestamp) -> Result<usize, StoreError> {
-        let ids: Vec<(String,)> = run!(self, all TO_UNPACK, ms(now), AT_ONCE)?;
-        self.unpack_held(&list(ids.iter().map(|(id,)| id))).await?;
-        Ok(ids.len())
-    }
-
-    /// Takes apart all there are.
-    pub(in crate::store) async fn unpack_all(&mut self) -> Result<(), StoreError> {
-        let ids: Vec<(String,)> = run!(self, all DISPATCHES)?;
-        for ids in ids.chunks(AT_ONCE as usize) {
-            self.unpack(&list(ids.iter().map(|(id,)| id))).await?;
-        }
-        Ok(())
-    }
-
-    /// Takes apart those of these dispatches that are there still.
-    pub(in crate::store) async fn unpack(&mut self, ids: &List) -> Result<(), StoreError> {
-        let held = self.hold_dispatches(ids).await?;
-        self.unpack_held(&list(held)).await
-    }
-
-    /// Locks those that are there, in the order in which everybody does who locks several.
-    async fn hold_dispatches(&mut self, ids: &List) -> Result<Vec<Uuid>, StoreError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        ids_of(run!(self, all HOLD_DISPATCHES, ids)?)
-    }
-
-    async fn unpack_held(&mut self, ids: &List) -> Result<(), StoreError> {
-        if !ids.is_empty() {
-            run!(self, execute UNPACK_ENDED, ids)?;
-            run!(self, execute UNPACK_OPEN, ids)?;
-            run!(self, execute UNPACKED, ids)?;
-            run!(self, execute OUTCOMES_UNPACKED, ids)?;
-        }
-        Ok(())
-    }
-}
-
-fn ids_of(rows: Vec<(String,)>) -> Result<Vec<Uuid>, StoreError> {
-    rows.iter().map(|(key,)| id("dispatches", key)).collect()
 }
