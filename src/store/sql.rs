@@ -12,7 +12,7 @@
 //! - `{each outbox o ON o.id = v.id}`: joins the row that fits, looked up for each of those before. Postgres
 //!   would else read the whole table: it was counted when it was empty, in a quiet hour
 //!   (`tests/store/plans.rs`).
-//! - `{elements d.deliveries}`: the elements of an array in JSON text, as rows with one column, `value`.
+//! - `{elements deliveries}`: the elements of an array in JSON text, as rows with one column, `value`.
 //! - `{place}`: where a row stands, which is the nearest way to one that this transaction has locked.
 //! - `{later}`: the function that gives the greater of two values.
 //! - `{lock}`: Postgres' `FOR UPDATE`, `{skip_locked}`: the same, but what is locked is left out, `{keep}`: its
@@ -312,6 +312,16 @@ mod tests {
             "k = ANY (ARRAY(SELECT unnest(CAST($1 AS TEXT[]))))"
         );
         assert_eq!(render("{lock o}", Dialect::Postgres), "FOR UPDATE OF o");
+        assert_eq!(render("{keep}", Dialect::Postgres), "FOR KEY SHARE");
+        let elements = "FROM t CROSS JOIN {elements list} AS e";
+        assert_eq!(
+            render(elements, Dialect::Sqlite),
+            "FROM t CROSS JOIN jsonb_each(list) AS e"
+        );
+        assert_eq!(
+            render(elements, Dialect::Postgres),
+            "FROM t CROSS JOIN LATERAL jsonb_array_elements(CAST(list AS jsonb)) AS e"
+        );
         let each = "v {each outbox o ON o.id = v.id} WHERE";
         assert_eq!(
             render(each, Dialect::Sqlite),

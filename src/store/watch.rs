@@ -39,7 +39,10 @@ statements! {
     // Nothing is made to wait for longer than an hour, the longest `Retry-After` that is believed.
     DUE_AHEAD = "UPDATE outbox SET due_at = $1
                  WHERE lease_until IS NULL AND due_at > $1 AND (created_at > $1 OR due_at > $1 + 3600000)";
-    DISPATCHES_AHEAD = "UPDATE dispatches SET unpack_at = $1 WHERE unpack_at > $1";
+    // The outbox has what is open of them, and takes it back.
+    DISPATCHES_AHEAD = "UPDATE dispatches SET unpack_at = $1,
+                            lease_until = CASE WHEN started_at > $1 THEN $1 ELSE lease_until END
+                        WHERE unpack_at > $1";
     LEASED_AHEAD = "UPDATE outbox SET lease_until = $1
                     WHERE lease_until > $1 AND (created_at > $1 OR lease_until > $1 + 3600000)";
 }

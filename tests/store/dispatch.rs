@@ -5,8 +5,9 @@ use shiftbell::{
         delivery::{ChannelKind, DeliveryState, DeviceFate},
         plan::Decision,
         presence::Status,
+        zone::Zones,
     },
-    store::{Actor, Again, AttemptRow, Claimed, DeliveryRow, Settlement},
+    store::{Actor, Again, AttemptRow, Claimed, DeliveryRow, Question, Settlement},
 };
 
 use crate::{
@@ -27,6 +28,8 @@ on_both!(
     what_was_recorded_before_is_in_no_dispatch,
     a_status_posted_again_follows_the_one_in_a_dispatch,
     two_settle_one_dispatch_side_by_side,
+    a_dispatch_of_a_clock_that_ran_ahead_is_taken_back,
+    an_agents_story_tells_what_is_in_a_dispatch,
 );
 
 /// So many agents' shifts start at nine; an event and an alert each.
@@ -352,4 +355,40 @@ async fn two_settle_one_dispatch_side_by_side(db: Database) {
     one.commit().await.unwrap();
     db.reap("09:00:30").await;
     assert_eq!(rows(&db), ["0", "0", "80"]);
+}
+
+async fn a_dispatch_of_a_clock_that_ran_ahead_is_taken_back(db: Database) {
+    let begun = rush(&db).await;
+    db.settle(&sent(&begun[..79], "09:00:01")).await;
+    // It was eight, and the one who sent it is gone.
+    let mut tx = db.store.begin().await.unwrap();
+    tx.replan_ahead_of(at("08:00:00")).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(db.reap("08:00:00").await, 1);
+    assert_eq!(rows(&db), ["0", "1", "79"]);
+    let again = db.claim_suspects(begun[79].channel(), "08:00:01").await;
+    assert_eq!(again[0].id, begun[79].id);
+}
+
+async fn an_agents_story_tells_what_is_in_a_dispatch(db: Database) {
+    let begun = rush(&db).await;
+    db.settle(&sent(&begun[..79], "09:00:01")).await;
+    let agent = name(7);
+    let question = Question {
+        agent: &agent,
+        at: at("09:00:00"),
+        workspace: None,
+    };
+    let zones = Zones::built_in();
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let mut tx = db.store.snapshot().await.unwrap();
+        let facts = db.store.explain(&mut tx, question, &zones).await.unwrap();
+        let deliveries = facts.unwrap().deliveries;
+        assert_eq!(deliveries.len(), 2);
+        told.push(format!("{deliveries:#?}"));
+        tx.commit().await.unwrap();
+        db.reap("09:00:30").await;
+    }
+    assert_eq!(told[0], told[1]);
 }
