@@ -5,8 +5,9 @@
 //! - A delivery is in `outbox` while it is open, and in `deliveries` once it has ended: one of the
 //!   two, moved in one transaction. Those that are sent in a rush are in a dispatch before ([`dispatch`]).
 //! - A claim raises the delivery's epoch and begins the attempt (delivery, epoch) in one update, or the
-//!   delivery is recorded with both ([`super::record::begin`]); a settlement changes the delivery only under that epoch. A holder whose lease was taken over
-//!   marks its own attempt late and touches nothing else.
+//!   delivery is recorded with both ([`super::record::begin`]); a settlement changes the delivery only
+//!   under that epoch. A holder whose lease was taken over marks its own attempt late and touches nothing
+//!   else.
 //! - A lease that ran out leaves its attempt's outcome `unknown`; a delivery that took its holder
 //!   down three times has failed as `poison`. After the first time it is leased with a few others
 //!   that have gone down, after the second alone: an innocent one never fails for a neighbour.
@@ -71,8 +72,9 @@ pub struct Reaped {
 }
 
 impl Tx {
-    /// Takes dispatches apart whose time has come, takes back leases that ran out, expires pushes past their deadline and drops presence events
-    /// that a later one overtook, as of `now` (UTC). What others hold is theirs: it waits for nobody.
+    /// Takes dispatches apart whose time has come, takes back leases that ran out, expires pushes past
+    /// their deadline and drops presence events that a later one overtook, as of `now` (UTC). What others
+    /// hold is theirs: it waits for nobody.
     pub async fn reap(&mut self, now: Timestamp) -> Result<Reaped, StoreError> {
         let unpacked = self.unpack_due(now).await?;
         let (lapsed, mut ended) = self.take_back(now).await?;

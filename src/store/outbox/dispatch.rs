@@ -3,12 +3,15 @@
 //! At nine o'clock deliveries are recorded, sent and over within a second, a hundred thousand of them. As rows
 //! of their own they would each be written twice and deleted once while all the others wait. So a batch
 //! that is large enough is one row, and what it came to a few more; both are taken apart ([`super::unpack`])
-//! when the rush is over ([`UNPACKED_AFTER`]), or before, as soon as one of its deliveries is
-//! needed by itself:
+//! when the rush is over ([`UNPACKED_AFTER`]), or before, as soon as one of its deliveries is needed by
+//! itself:
 //!
 //! - its agent is evaluated again (`agent_state.dispatch_id` says where to look);
 //! - it is to be tried again, or is cancelled by an operator;
 //! - its lease runs out.
+//!
+//! So nothing that is recorded of an agent later meets what is in a dispatch: who asks the outbox and the log
+//! about it has asked everything.
 //!
 //! A delivery is in one of the three, and moved in one transaction, which holds the dispatch. An outcome is
 //! written only while the dispatch is there, and held; after that it is settled like any other. The log
