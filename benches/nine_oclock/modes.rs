@@ -43,6 +43,7 @@ pub(crate) async fn idle(server: &Server, args: &Args) -> anyhow::Result<Idle> {
     let worker = stage.worker(args.pace(), 0)?;
     stage.first_evaluation().await?;
     stage.planned().await?;
+    stage.put_away().await?;
     // What Postgres would do of the import in the next minutes is done at once; then the dust settles.
     if let Server::Postgres(..) = server {
         tell("vacuum");

@@ -30,6 +30,10 @@ pub(crate) struct Stage {
     agents: u64,
 }
 
+/// What is left to send.
+const OPEN: &str = "SELECT /* bench */ (SELECT count(*) FROM outbox)
+    + (SELECT coalesce(sum(count), 0) FROM dispatches) - (SELECT coalesce(sum(count), 0) FROM outcomes)";
+
 impl Stage {
     /// A new database and new stand-ins, and the team imported: with hours from `hours` on, if they
     /// are known yet.
@@ -98,25 +102,18 @@ impl Stage {
     pub(crate) async fn planned(&self) -> anyhow::Result<f64> {
         let watch = Stopwatch::start();
         let stale = "SELECT /* bench */ count(*) FROM (SELECT 1 FROM agent_state WHERE due_at = 0 LIMIT 1) AS stale";
-        while database::number(&self.database, stale)? > 0 {
-            pause(watch, "the plans").await?;
-        }
+        self.none_left(watch, stale, "the plans").await?;
         Ok(watch.elapsed().as_secs_f64())
     }
 
     /// Waits until nothing is left to send.
     pub(crate) async fn settled(&self, watch: Stopwatch) -> anyhow::Result<()> {
-        while self.open()? > 0 {
-            pause(watch, "the last outcomes").await?;
-        }
-        Ok(())
+        self.none_left(watch, OPEN, "the last outcomes").await
     }
 
     /// How much is left to send.
     pub(crate) fn open(&self) -> anyhow::Result<u64> {
-        let open = "SELECT /* bench */ (SELECT count(*) FROM outbox)
-                    + (SELECT coalesce(sum(count), 0) FROM dispatches) - (SELECT coalesce(sum(count), 0) FROM outcomes)";
-        database::number(&self.database, open)
+        database::number(&self.database, OPEN)
     }
 
     /// Sleeps until a little before what was sent in a rush is taken apart.
@@ -129,10 +126,14 @@ impl Stage {
 
     /// Waits until it is.
     pub(crate) async fn put_away(&self) -> anyhow::Result<()> {
-        let watch = Stopwatch::start();
-        let dispatches = "SELECT /* bench */ count(*) FROM dispatches";
-        while database::number(&self.database, dispatches)? > 0 {
-            pause(watch, "what was sent in a rush to be taken apart").await?;
+        let whole = "SELECT /* bench */ count(*) FROM dispatches";
+        self.none_left(Stopwatch::start(), whole, "dispatches to be taken apart")
+            .await
+    }
+
+    async fn none_left(&self, watch: Stopwatch, count: &str, what: &str) -> anyhow::Result<()> {
+        while database::number(&self.database, count)? > 0 {
+            pause(watch, what).await?;
         }
         Ok(())
     }

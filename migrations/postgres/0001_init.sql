@@ -319,8 +319,8 @@ FROM deliveries;
 CREATE VIEW dispatched_deliveries AS
 SELECT d.id, d.transition_id, d.channel, d.workspace_id, d.agent_id, d.kind, d.receiver, d.boundary_at, d.sequence,
        d.deadline_at, d.created_at, d.created_at AS due_at, coalesce(o.state, 'leased') AS state, o.reason,
-       coalesce(o.cost, 0) AS tries, CAST(1 AS BIGINT) AS epoch, o.receipt, o.settled_at, d.dispatch_id, d.worker,
-       d.started_at, o.outcome, o.http_status
+       coalesce(o.cost, 0) AS tries, CAST(1 AS BIGINT) AS epoch, o.receipt, o.settled_at, d.worker, d.started_at,
+       o.outcome, o.http_status
 FROM dispatched d LEFT JOIN dispatched_outcomes o ON o.dispatch_id = d.dispatch_id AND o.id = d.id;
 CREATE VIEW delivery_log AS
 SELECT * FROM open_deliveries

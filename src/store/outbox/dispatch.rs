@@ -125,27 +125,11 @@ impl Tx {
         &mut self,
         settlements: &[&Settlement],
     ) -> Result<(Vec<Kept>, Vec<usize>), StoreError> {
-        let of: BTreeSet<Uuid> = settlements.iter().filter_map(|s| s.dispatch).collect();
-        if of.is_empty() {
-            return Ok((Vec::new(), (0..settlements.len()).collect()));
-        }
-        let returns = settlements
-            .iter()
-            .filter(|s| s.state == DeliveryState::Pending);
-        let apart: HashSet<Uuid> = returns.filter_map(|s| s.dispatch).collect();
-        let of = list(&of);
-        let held = if apart.is_empty() {
-            ids_of(&run!(self, all KEEP_DISPATCHES, of)?)?
-        } else {
-            self.hold_dispatches(&of).await?
-        };
-        let (apart, held): (HashSet<Uuid>, HashSet<Uuid>) =
-            held.into_iter().partition(|id| apart.contains(id));
-        self.unpack_held(&list(&apart)).await?;
+        let whole = self.left_whole(settlements).await?;
         let (mut kept, mut rest, mut devices) = (Vec::new(), Vec::new(), Vec::new());
         let mut ends: BTreeMap<Uuid, Vec<&Settlement>> = BTreeMap::new();
         for (index, s) in settlements.iter().enumerate() {
-            match s.dispatch.filter(|id| held.contains(id)) {
+            match s.dispatch.filter(|id| whole.contains(id)) {
                 Some(dispatch) => {
                     ends.entry(dispatch).or_default().push(s);
                     devices.extend(device_row(s));
@@ -159,6 +143,31 @@ impl Tx {
             run!(self, execute DEVICES_DISPATCHED, table(&devices))?;
         }
         Ok((kept, rest))
+    }
+
+    /// Their dispatches that are there still, which this transaction keeps. One with a delivery that is to be
+    /// tried again is taken apart.
+    async fn left_whole(
+        &mut self,
+        settlements: &[&Settlement],
+    ) -> Result<HashSet<Uuid>, StoreError> {
+        let of: BTreeSet<Uuid> = settlements.iter().filter_map(|s| s.dispatch).collect();
+        if of.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let returns = settlements
+            .iter()
+            .filter(|s| s.state == DeliveryState::Pending);
+        let apart: HashSet<Uuid> = returns.filter_map(|s| s.dispatch).collect();
+        if apart.is_empty() {
+            let kept = ids_of(&run!(self, all KEEP_DISPATCHES, list(&of))?)?;
+            return Ok(kept.into_iter().collect());
+        }
+        let held = self.hold_dispatches(&list(&of)).await?;
+        let (apart, whole): (Vec<Uuid>, Vec<Uuid>) =
+            held.into_iter().partition(|id| apart.contains(id));
+        self.unpack_held(&list(&apart)).await?;
+        Ok(whole.into_iter().collect())
     }
 
     async fn write_outcomes(
