@@ -309,7 +309,6 @@ fn reads_a_whole_table(line: &str) -> bool {
         "dispatched",
         "CONSTANT",
         "ended",
-        "log",
         "delivery_log",
         "attempt_log",
     ]

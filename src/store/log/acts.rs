@@ -17,16 +17,18 @@ use crate::store::{
 /// The most deliveries that one act may touch.
 pub(super) const MOST: i64 = 10_000;
 
-/// Of a view of the log, and of dispatches what is, or is not, `$settled`.
+/// What is `$of` the log, "open" or "ended", and of dispatches what is, or is not, `$settled`.
 macro_rules! matching {
     ($of:literal, $settled:literal) => {
         concat!(
             "SELECT id FROM (SELECT id, state, channel, workspace_id, reason, created_at, agent_id FROM ",
             $of,
-            " UNION ALL SELECT id, state, channel, workspace_id, reason, created_at, agent_id
+            "_deliveries UNION ALL SELECT id, state, channel, workspace_id, reason, created_at, agent_id
               FROM dispatched_deliveries WHERE settled_at ",
             $settled,
-            ") AS log ",
+            ") AS ",
+            $of,
+            " ",
             wanted!(),
             " AND (CAST($6 AS TEXT) IS NULL OR agent_id = $6) ORDER BY created_at LIMIT $7"
         )
@@ -51,8 +53,8 @@ statements! {
                     SELECT id, epoch, worker, started_at, settled_at, outcome, http_status, reason
                     FROM deliveries WHERE id {in_list} AND outcome IS NOT NULL";
     UNLOG = "DELETE FROM deliveries WHERE id {in_list}";
-    FAILED_MATCHING = matching!("ended_deliveries", "IS NOT NULL");
-    OPEN_MATCHING = matching!("open_deliveries", "IS NULL");
+    FAILED_MATCHING = matching!("ended", "IS NOT NULL");
+    OPEN_MATCHING = matching!("open", "IS NULL");
     WORKSPACES_OF = "SELECT id, workspace_id FROM outbox WHERE id {in_list}";
 }
 
