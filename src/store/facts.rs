@@ -19,7 +19,7 @@ use crate::domain::{
     alert,
     delivery::AlertKind,
     device::DeviceToken,
-    hours::{Away, DaySlot, Override, Slot},
+    hours::{Away, DaySlot, Override, Slot, day_from_word},
     plan::{Facts, PendingAlert, Phone, Recorded, Schedule},
     presence::Status,
 };
@@ -31,7 +31,9 @@ statements! {
     HOLD_STATES = "SELECT agent_id FROM agent_state WHERE agent_id {in_list} ORDER BY agent_id {lock}";
     AGENTS = "SELECT id, workspace_id, timezone, locale, notify_start, notify_end, auto_offline_after_minutes, receive_when_invisible
               FROM agents WHERE id {in_list}";
-    SLOTS = "SELECT agent_id, day, start_time, end_time FROM operating_hours WHERE agent_id {in_list}";
+    // A row an agent: a week has ten slots, and a row costs more than what is in it.
+    SLOTS = "SELECT agent_id, string_agg(day || ' ' || start_time || ' ' || end_time, ',') FROM operating_hours
+             WHERE agent_id {in_list} GROUP BY agent_id";
     OVERRIDES = "SELECT o.agent_id, o.date, s.start_time, s.end_time
                  FROM overrides o LEFT JOIN override_slots s ON s.agent_id = o.agent_id AND s.date = o.date
                  WHERE o.agent_id {in_list} ORDER BY o.agent_id, o.date";
@@ -155,22 +157,11 @@ impl Tx {
     pub(super) async fn written_hours(&mut self, ids: &List) -> Result<Parts, StoreError> {
         let agents: Vec<AgentRow> = run!(self, all AGENTS, ids)?;
         let mut parts: Parts = agents.into_iter().map(without_parts).collect();
-        let slots: Vec<(String, String, String, String)> = run!(self, all SLOTS, ids)?;
-        for (agent, day, start, end) in slots {
+        let slots: Vec<(String, String)> = run!(self, all SLOTS, ids)?;
+        for (agent, week) in slots {
             add(&mut parts, &agent, |schedule| {
-                let times = day_slot("operating_hours", &agent, &start, &end)?;
-                let day = word(
-                    "operating_hours",
-                    "day",
-                    &agent,
-                    &day,
-                    crate::domain::hours::day_from_word,
-                )?;
-                schedule.slots.push(Slot {
-                    day,
-                    start: times.start,
-                    end: times.end,
-                });
+                let slots = stored_slots(&week).map(|slot| weekly_slot(&agent, slot));
+                schedule.slots = slots.collect::<Result<_, StoreError>>()?;
                 Ok(())
             });
         }
@@ -305,6 +296,20 @@ fn add_override(
             .push(day_slot("override_slots", agent, &start, &end)?);
     }
     Ok(())
+}
+
+/// The slots in a row of [`SLOTS`]: day, start and end of each, as they are stored.
+pub(super) fn stored_slots(week: &str) -> impl Iterator<Item = [&str; 3]> {
+    week.split(',').map(|slot| {
+        let mut columns = slot.splitn(3, ' ');
+        [(); 3].map(|()| columns.next().unwrap_or_default())
+    })
+}
+
+fn weekly_slot(agent: &str, [day, start, end]: [&str; 3]) -> Result<Slot, StoreError> {
+    let DaySlot { start, end } = day_slot("operating_hours", agent, start, end)?;
+    let day = word("operating_hours", "day", agent, day, day_from_word)?;
+    Ok(Slot { day, start, end })
 }
 
 fn day_slot(

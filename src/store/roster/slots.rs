@@ -13,7 +13,7 @@ use crate::{
     store::{
         StoreError, Tx,
         columns::{list, table},
-        facts::SLOTS,
+        facts::{SLOTS, stored_slots},
         sql::{run, statements},
     },
 };
@@ -40,17 +40,16 @@ impl Tx {
     /// Writes the slots of those agents whose slots are others than before: most of what is imported
     /// every night is as it was, and writing it again would have every plan made afresh.
     pub(super) async fn put_slots(&mut self, agents: &[Agent]) -> Result<(), StoreError> {
-        let mut stored: HashMap<String, BTreeSet<Words>> = HashMap::new();
-        let rows: Vec<(String, String, String, String)> =
-            run!(self, all SLOTS, naming(agents, Field::Hours))?;
-        for (agent, day, start, end) in rows {
-            stored.entry(agent).or_default().insert((day, start, end));
-        }
+        let rows: Vec<(String, String)> = run!(self, all SLOTS, naming(agents, Field::Hours))?;
+        let stored: HashMap<String, String> = rows.into_iter().collect();
         let named = |a: &&Agent| a.named.contains(Field::Hours);
         let (mut cleared, mut slots) = (Vec::new(), Vec::new());
         for agent in agents.iter().filter(named) {
             let wanted: BTreeSet<_> = agent.hours.iter().copied().map(words).collect();
-            let before = stored.remove(&agent.id).unwrap_or_default();
+            let before: BTreeSet<_> = match stored.get(&agent.id) {
+                Some(week) => stored_slots(week).map(owned).collect(),
+                None => BTreeSet::new(),
+            };
             if wanted == before {
                 continue;
             }
@@ -76,6 +75,10 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+fn owned([day, start, end]: [&str; 3]) -> Words {
+    (day.to_owned(), start.to_owned(), end.to_owned())
 }
 
 fn words(slot: Slot) -> Words {
