@@ -302,7 +302,7 @@ fn add_override(
 pub(super) fn stored_slots(week: &str) -> impl Iterator<Item = [&str; 3]> {
     week.split(',').map(|slot| {
         let mut columns = slot.splitn(3, ' ');
-        [(); 3].map(|()| columns.next().unwrap_or_default())
+        std::array::from_fn(|_| columns.next().unwrap_or_default())
     })
 }
 
